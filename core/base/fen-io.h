@@ -3,7 +3,8 @@
  * A file that matters is written to a temporary name in the same folder, written completely, fsynced, renamed over
  * the target, and the folder fsynced: after a crash at any moment the target is the old file or the new one.
  * Every failure (full disk, read-only, quota) is an error that names the path and errno's words; the temporary
- * file is removed.
+ * file is removed. A process killed while it writes leaves a ".NAME.xxxxxxxx.tmp" behind, never a half target. A
+ * symbolic link is followed; a device, pipe or folder is refused.
  *
  * Threads: reentrant.
  */
@@ -35,7 +36,8 @@ gboolean fen_io_hash_file (const char *path, char hash[33], GError **error);
 
 gboolean fen_io_make_folder (const char *path, GError **error); /* with parents, 0777 & ~umask */
 gboolean fen_io_sync_folder (const char *path, GError **error); /* fsync of the directory */
-gboolean fen_io_remove_tree (const char *path, GError **error); /* does not follow symbolic links */
+gboolean fen_io_remove_tree (const char *path,
+                             GError **error); /* follows no symbolic link; TRUE when not there */
 /* Renames within one file system and fsyncs the parent. */
 gboolean fen_io_rename (const char *from, const char *to, GError **error);
 /* Free bytes for this user where `path` is (or its nearest existing parent). */

@@ -21,7 +21,7 @@ typedef enum {
   FEN_RANDOM_STREAM_SHUFFLE = 2, /* order of rows; + epoch << 8 */
   FEN_RANDOM_STREAM_SAMPLE = 3,  /* text generation */
   FEN_RANDOM_STREAM_DROPOUT = 4,
-  FEN_RANDOM_STREAM_INIT = 256,  /* + index of the parameter */
+  FEN_RANDOM_STREAM_INIT = 256, /* + index of the parameter */
 } FenRandomStream;
 
 void fen_random_init (FenRandom *random, guint64 seed, guint64 stream);
