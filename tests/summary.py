@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""Counts the cases in Meson's JUnit record and prints `N passed, N failed` as the last line.
+
+A test program that crashed, timed out or failed without naming a case counts as one failure.
+Exit status 1 when anything failed, when a case was skipped without a reason, or when nothing ran.
+"""
+import sys
+import xml.etree.ElementTree as ElementTree
+
+
+def main(path):
+    passed = failed = skipped = 0
+    for suite in ElementTree.parse(path).getroot().iter("testsuite"):
+        for case in suite.iter("testcase"):
+            if case.find("failure") is not None or case.find("error") is not None:
+                failed += 1
+                print("failed: %s %s" % (suite.get("name"), case.get("name")))
+            elif case.find("skipped") is not None:
+                skipped += 1
+                print("skipped: %s %s" % (suite.get("name"), case.get("name")))
+            else:
+                passed += 1
+    if skipped:
+        print("%d skipped" % skipped)
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed or passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
