@@ -3,17 +3,16 @@
  * A dataset is one of
  *   - a .txt file: one document;
  *   - a folder: every .txt file in it and below it, one document each, ordered by relative path (bytes, not locale,
- *     so that the order is the same on every machine). Symbolic links are followed; a folder that contains itself is
- *     visited once; entries that are not files, or cannot be read, are skipped with a note;
+ *     so that the order is the same on every machine). Symbolic links are followed, but a folder is visited once;
+ *     hidden entries are left out; .txt entries that are no files or cannot be read are skipped with a note;
  *   - a .jsonl file: one JSON object a line, one document each, its text in the string member `text_field`.
  *     Blank lines are skipped. Lines are at most FEN_READER_MAX_LINE_BYTES.
  * Text is UTF-8 without NUL. A byte order mark at the start of a file is dropped. Everything else is an error of one
  * line that names the file, the place (byte offset or line number) and what is allowed. Documents without text are
  * skipped.
  *
- * A document of any size is handed out in pieces of about FEN_READER_PIECE_BYTES, cut where a tokenizer would begin a
- * new word anyway: after a line feed that stands between two characters that are not white space. A text without such
- * places within FEN_READER_MAX_PIECE_BYTES is cut before a space between two words, else between two characters.
+ * A document of any size is handed out in pieces of at most FEN_READER_PIECE_BYTES, cut after the last line feed that
+ * fits, else before the last space, else between two characters; a short document is one piece.
  *
  * Threads: a FenReader is used by one thread at a time.
  */
@@ -24,7 +23,6 @@
 G_BEGIN_DECLS
 
 #define FEN_READER_PIECE_BYTES (256u << 10)
-#define FEN_READER_MAX_PIECE_BYTES (1u << 20)
 #define FEN_READER_MAX_LINE_BYTES (64u << 20)
 
 typedef struct _FenReader FenReader;
