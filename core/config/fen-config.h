@@ -147,11 +147,18 @@ gboolean fen_config_save (const FenConfig *config, const char *path, GError **er
 
 /* Command line: consumes --name value, --name=value, --flag, --no-flag for every option of the table from argv
  * (argc and argv are compacted; what is left are the program's own arguments). `--config FILE` is read first,
- * whatever its place. `explicit_options` (may be NULL) receives the names that the flags or the file set. */
+ * whatever its place; `--` ends the search. Ranges are checked at the end, so `--expert` may stand anywhere.
+ * `explicit_options` (may be NULL; a set of g_str_hash, its keys are the table's) receives the names that the flags
+ * or the file set. On error nothing has changed. */
 gboolean fen_config_parse_args (FenConfig *config, int *argc, char ***argv, GHashTable *explicit_options,
                                 GError **error);
+/* FEN_CONFIG_ERROR_UNKNOWN_OPTION for a flag that is neither in the table nor the program's own: names the nearest of
+ * both. `own_flags` (may be NULL) are the program's, NULL-terminated, without dashes in front ("json", "help"). */
+void fen_config_set_unknown_flag (GError **error, const char *flag, const char *const *own_flags);
 /* The help text of all options, wrapped at `width` columns. */
 char *fen_config_help (guint width);
+/* The same with the details, as roff for the man page: one .SS a group, one .TP an option. Free with g_free. */
+char *fen_config_roff (void);
 /* `fenestra-cli train --...`: flags for every setting that differs from its default, shell-quoted. */
 char *fen_config_command_line (const FenConfig *config, const char *program);
 
