@@ -72,12 +72,12 @@ typedef struct {
   gboolean use_8bit_optimizer;
   guint64 memory_limit; /* bytes; 0 = what the device has */
   /* device */
-  char *device; /* auto, cpu, cuda, cuda:N */
+  char *device;   /* auto, cpu, cuda, cuda:N */
   gint64 threads; /* CPU back end; 0 = as many as this process may use */
   /* output */
-  char *output_dir; /* the place where run folders are made; "" = the user's data folder */
-  char *run_name;   /* "" = made from model and time */
-  char *log_file;   /* a second copy of metrics.jsonl; "" = none */
+  char *output_dir;           /* the place where run folders are made; "" = the user's data folder */
+  char *run_name;             /* "" = made from model and time */
+  char *log_file;             /* a second copy of metrics.jsonl; "" = none */
   gint64 checkpoint_interval; /* steps; 0 = only at the end and on stop */
   gint64 keep_checkpoints;
   gboolean expert; /* widens ranges to what the engine can do */
@@ -118,6 +118,9 @@ typedef struct {
   const char *title;          /* the window's row title, translatable */
   const char *help;           /* one line */
   const char *details;        /* longer help: what it does, what it costs, common misconceptions */
+  /* FEN_OPTION_STRING and FILE: is the (UTF-8) text allowed, and what is, in words. NULL: any text. */
+  gboolean (*check) (const char *text);
+  const char *allowed;
 } FenOption;
 
 /* The table, ended by an entry with name NULL. */
@@ -135,7 +138,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FenConfig, fen_config_free)
 gboolean fen_config_set (FenConfig *config, const FenOption *option, const char *text, GError **error);
 /* The value in the form that fen_config_set accepts. Free with g_free. */
 char *fen_config_get_text (const FenConfig *config, const FenOption *option);
-/* "0 or 256 to 8192 tokens": for errors, help and the window. Free with g_free. */
+/* "0 (full attention) or 256 to 8192 tokens": for errors, help and the window. Free with g_free. */
 char *fen_option_range_text (const FenOption *option, gboolean expert);
 
 /* JSON. Unknown keys, wrong types and values out of range are errors that name `source`, key and value.

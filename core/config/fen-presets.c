@@ -73,8 +73,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "50M",
     .architecture = "llama",
-    .description
-    = "50 million parameters, Llama architecture: writes fluent paragraphs after a few hundred megabytes",
+    .description = "50 million parameters, Llama architecture: fluent paragraphs after hundreds of megabytes",
     .hidden = 640,
     .layers = 12,
     .heads = 10,
