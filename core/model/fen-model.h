@@ -26,7 +26,7 @@ typedef enum {
   FEN_MODEL_ERROR_NOT_FOUND,   /* neither a preset nor a model folder */
   FEN_MODEL_ERROR_CONFIG,      /* config.json: wrong, out of range, missing */
   FEN_MODEL_ERROR_UNSUPPORTED, /* an architecture, or a key that changes the mathematics, that we do not do */
-  FEN_MODEL_ERROR_TENSORS,     /* a safetensors file: damaged, missing or wrongly shaped tensors, NaN values */
+  FEN_MODEL_ERROR_TENSORS, /* a safetensors file: damaged, missing or wrongly shaped tensors, NaN values */
 } FenModelError;
 
 #define FEN_PARAM_ALIGN 128 /* elements */
@@ -38,7 +38,7 @@ typedef enum { FEN_ROPE_NONE, FEN_ROPE_DEFAULT, FEN_ROPE_LINEAR, FEN_ROPE_LLAMA3
 typedef struct {
   FenArchitecture architecture;
   gint64 hidden, layers, heads, kv_heads, head_dim, intermediate, vocab_size;
-  gint64 max_positions; /* trained context; a hard limit with learned_positions */
+  gint64 max_positions; /* trained context, 0 = none yet (presets); a hard limit with learned_positions */
   gboolean learned_positions;
   FenNormKind norm;
   double norm_epsilon;
@@ -49,8 +49,9 @@ typedef struct {
   FenRopeKind rope;
   double rope_theta, rope_factor, rope_low_freq_factor, rope_high_freq_factor;
   gint64 rope_original_positions;
-  double attention_scale;    /* 1 / sqrt (head_dim) unless the configuration says otherwise */
-  const gint64 *layer_window; /* (layers): the model's own window of each layer, 0 = full; owned by the model */
+  double attention_scale; /* 1 / sqrt (head_dim) unless the configuration says otherwise */
+  const gint64
+      *layer_window; /* (layers): the model's own window of each layer, 0 = full; owned by the model */
   double initializer_range;
   gint64 bos_id, eos_id; /* -1 = none */
 } FenModelConfig;
@@ -58,7 +59,7 @@ typedef struct {
 /* What the engine asks for. A slot that the architecture lacks has elements == 0. */
 typedef enum {
   /* once a model */
-  FEN_SLOT_TOKEN_EMBEDDING, /* (vocab, hidden) */
+  FEN_SLOT_TOKEN_EMBEDDING,    /* (vocab, hidden) */
   FEN_SLOT_POSITION_EMBEDDING, /* (max_positions, hidden) */
   FEN_SLOT_FINAL_NORM_WEIGHT,
   FEN_SLOT_FINAL_NORM_BIAS,
@@ -99,10 +100,12 @@ typedef struct {
 
 typedef struct _FenModel FenModel;
 
-/* `name` is a preset or a folder. `vocab_size` (0 = unknown) sizes presets without a vocabulary of their own;
+/* `name` is a preset or a folder; a preset wins, `./gpt2` is always the folder. `vocab_size` (0 = unknown) sizes
+ * presets without a vocabulary of their own (4096 when unknown) and must not be larger than any other model's;
  * a folder's files are opened and checked here (header, shapes, missing tensors), values when they are read. */
 FenModel *fen_model_open (const char *name, gint64 vocab_size, GError **error);
-/* Like fen_model_open of a folder, but config.json alone: no tensors are needed (planning). */
+/* Like fen_model_open of a folder, but config.json alone: no tensors are needed (planning, training its shape from
+ * scratch). Its parameters are drawn from the seed, like a preset's. */
 FenModel *fen_model_open_config (const char *name, gint64 vocab_size, GError **error);
 FenModel *fen_model_ref (FenModel *model);
 void fen_model_unref (FenModel *model);
@@ -113,6 +116,10 @@ const char *fen_model_folder (const FenModel *model); /* NULL for a preset */
 const FenModelConfig *fen_model_config (const FenModel *model);
 const char *fen_model_architecture_name (FenArchitecture architecture); /* "gpt2" */
 void fen_model_shape (const FenModel *model, FenModelShape *shape);
+
+/* What the model's configuration asks for that does not happen here and does no harm ("attn_pdrop 0.1: trained
+ * without dropout"); NULL-terminated, owned by the model. */
+const char *const *fen_model_notes (const FenModel *model);
 
 /* Layer -1 for the slots that stand once a model. Never NULL; look at elements. */
 const FenSlot *fen_model_slot (const FenModel *model, gint64 layer, FenSlotKind slot);

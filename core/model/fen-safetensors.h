@@ -18,7 +18,7 @@ G_BEGIN_DECLS
 
 typedef struct {
   const char *name;
-  FenDType dtype; /* F32, BF16, F16, F64, I32, U8 */
+  FenDType dtype; /* F32, BF16, F16, F64, I32, U8 (also BOOL) */
   int rank;
   gint64 shape[FEN_TENSOR_MAX_RANK];
   gint64 elements;
@@ -38,6 +38,12 @@ const FenTensor *fen_safetensors_tensors (FenSafetensors *file, gsize *n_tensors
 const FenTensor *fen_safetensors_find (FenSafetensors *file, const char *name); /* NULL when not there */
 const char *fen_safetensors_metadata (FenSafetensors *file, const char *key);   /* NULL when not there */
 
+/* The path (or the name given to parse), for error messages; owned by the file. */
+const char *fen_safetensors_source (FenSafetensors *file);
+/* Gives back the memory of a tensor's pages after it was read, so that a model's files do not stay resident beside
+ * its weights; reading it again is allowed and reads the disk again. */
+void fen_safetensors_release (FenSafetensors *file, const FenTensor *tensor);
+
 /* Converts a tensor's elements [first, first + n) to fp32. FALSE for integer types. */
 gboolean fen_tensor_read_f32 (const FenTensor *tensor, gint64 first, gint64 n, float *values);
 
@@ -49,7 +55,8 @@ void fen_safetensors_writer_set_metadata (FenSafetensorsWriter *writer, const ch
 void fen_safetensors_writer_add (FenSafetensorsWriter *writer, const char *name, FenDType dtype, int rank,
                                  const gint64 *shape);
 /* Appends data of the tensors in the order of `add`; any piece sizes. */
-gboolean fen_safetensors_writer_data (FenSafetensorsWriter *writer, const void *data, gsize bytes, GError **error);
+gboolean fen_safetensors_writer_data (FenSafetensorsWriter *writer, const void *data, gsize bytes,
+                                      GError **error);
 /* Fails when the data given is not exactly what was described. `hash`: XXH3-128 of the file in hex, or NULL. */
 gboolean fen_safetensors_writer_commit (FenSafetensorsWriter *writer, char hash[33], GError **error);
 void fen_safetensors_writer_free (FenSafetensorsWriter *writer);

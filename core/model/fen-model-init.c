@@ -1,0 +1,77 @@
+/* fen-model-init.c: the first values of a model that is trained from scratch.
+ *
+ * Matrices and embeddings are normal with the configuration's initializer_range; the projections back into the
+ * residual stream (attention's and the MLP's output) are scaled by 1 / sqrt (2 layers), one factor for each addition
+ * to the stream (Radford et al. 2019, "Language models are unsupervised multitask learners", section 2.3). Norms
+ * begin as the identity, biases at zero. A parameter's values depend on the seed and its index alone: any order and
+ * any thread gives the same model.
+ */
+#include "core/model/fen-model-private.h"
+
+#include <math.h>
+
+#include "core/base/fen-random.h"
+
+/* Two normals from two 32-bit words (Box, Muller 1958). The words are taken as odd multiples of 2^-33, inside (0, 1):
+ * the logarithm is finite and the largest value 6.7. */
+static void
+two_normals (guint32 first, guint32 second, double *a, double *b)
+{
+  double radius = sqrt (-2.0 * log (((double)first + 0.5) * 0x1p-32));
+  double angle = 2.0 * G_PI * (((double)second + 0.5) * 0x1p-32);
+  *a = radius * cos (angle);
+  *b = radius * sin (angle);
+}
+
+static void
+draw_normal (guint64 seed, guint64 stream, double deviation, gint64 n, float *values)
+{
+  for (gint64 i = 0; i < n; i += 4)
+    {
+      guint32 words[4];
+      double normal[4];
+      fen_philox4x32 (seed, stream, (guint64)i / 4, words);
+      two_normals (words[0], words[1], &normal[0], &normal[1]);
+      two_normals (words[2], words[3], &normal[2], &normal[3]);
+      for (gint64 j = 0; j < MIN (4, n - i); j++)
+        values[i + j] = (float)(deviation * normal[j]);
+    }
+}
+
+static void
+fill (float *values, gint64 n, float value)
+{
+  for (gint64 i = 0; i < n; i++)
+    values[i] = value;
+}
+
+void
+fen_model_draw_param (const FenModel *model, const FenParam *param, guint64 seed, float *values)
+{
+  double deviation = model->config.initializer_range;
+  switch (param->slot)
+    {
+    case FEN_SLOT_FINAL_NORM_WEIGHT:
+    case FEN_SLOT_NORM1_WEIGHT:
+    case FEN_SLOT_NORM2_WEIGHT:
+      fill (values, param->elements, 1.0f);
+      return;
+    case FEN_SLOT_FINAL_NORM_BIAS:
+    case FEN_SLOT_NORM1_BIAS:
+    case FEN_SLOT_NORM2_BIAS:
+    case FEN_SLOT_QKV_BIAS:
+    case FEN_SLOT_O_BIAS:
+    case FEN_SLOT_UP_BIAS:
+    case FEN_SLOT_DOWN_BIAS:
+      fill (values, param->elements, 0.0f);
+      return;
+    case FEN_SLOT_O_WEIGHT:
+    case FEN_SLOT_DOWN_WEIGHT:
+      deviation /= sqrt (2.0 * (double)model->config.layers);
+      break;
+    default:
+      break;
+    }
+  guint64 index = (guint64)(param - model->params);
+  draw_normal (seed, FEN_RANDOM_STREAM_INIT + index, deviation, param->elements, values);
+}
