@@ -13,11 +13,13 @@
 #pragma once
 
 #include "kernels/fen-backend.h"
+#include "kernels/cpu/fen-cpu-map.h"
 
 #include <pthread.h>
 
 #define FEN_CPU_ALIGN 256
 #define FEN_CPU_MAX_THREADS 256
+#define FEN_CPU_MAX_ROTARY 1024
 
 typedef enum { FEN_CPU_PLAIN, FEN_CPU_AVX2, FEN_CPU_AVX512, FEN_CPU_N_ISAS } FenCpuIsa;
 
@@ -80,6 +82,7 @@ struct FenDevice {
   FenCpuIsa isa;
   const FenCpuKernels *kernels;
   FenCpuPool *pool;
+  FenCpuMap *maps;         /* of 8-bit states: signed, unsigned */
   uint64_t promised_bytes; /* by `alloc`, touched or not */
   FenStatus error;         /* the first since the last `check` */
 };
@@ -122,6 +125,26 @@ static inline int64_t
 fen_cpu_ceil_div (int64_t a, int64_t b)
 {
   return (a + b - 1) / b;
+}
+
+/* ---- how reductions are cut (by shape alone: equal bits for any number of threads) ---- */
+
+#define FEN_CPU_SUM_BLOCK 65536 /* elements a partial sum of FenSum */
+#define FEN_CPU_ROW_CHUNK 32    /* rows that are summed in fp32 before they go into a double */
+#define FEN_CPU_ROW_BLOCKS 64   /* at most; each has a row of partial sums */
+
+/* Rows of a block: a multiple of the chunk. */
+static inline int64_t
+fen_cpu_row_block (int64_t rows)
+{
+  return fen_cpu_ceil_div (fen_cpu_ceil_div (rows, FEN_CPU_ROW_BLOCKS), FEN_CPU_ROW_CHUNK)
+         * FEN_CPU_ROW_CHUNK;
+}
+
+static inline int64_t
+fen_cpu_row_blocks (int64_t rows)
+{
+  return rows > 0 ? fen_cpu_ceil_div (rows, fen_cpu_row_block (rows)) : 0;
 }
 
 /* ---- operations that are compiled once ---- */
