@@ -1,0 +1,238 @@
+/* fen-plan-fits.c: does it fit, and if not, what would help.
+ *
+ * A suggestion is not a rule of thumb: the plan is made again with one setting changed, and the difference is what
+ * the change saves.
+ */
+#include "core/engine/fen-engine-private.h"
+#include "core/base/fen-io.h"
+
+/* What the arenas may take: the smaller of what is free (less what the device itself will take) and the limit. */
+static guint64
+available_bytes (const FenPlan *plan)
+{
+  const FenDeviceProperties *device = &plan->device;
+  guint64 free_bytes = device->free_bytes != 0 ? device->free_bytes : device->total_bytes;
+  guint64 available = free_bytes == 0 ? G_MAXUINT64 : free_bytes;
+
+  if (free_bytes != 0)
+    available -= MIN (available, device->overhead_bytes);
+  if (plan->config->memory_limit != 0)
+    available = MIN (available,
+                     plan->config->memory_limit - MIN (plan->config->memory_limit, device->overhead_bytes));
+  return available;
+}
+
+/* Bytes that count against it: pinned host memory too where the device is the host. */
+static guint64
+needed_bytes (const FenPlan *plan)
+{
+  return plan->device_bytes + (plan->device.host_memory ? plan->host_bytes : 0);
+}
+
+/* ---- suggestions ---- */
+
+typedef void (*Change) (FenConfig *config, const FenPlan *plan, char value[32]);
+
+static void
+set_checkpointing (FenConfig *config, const FenPlan *plan, char value[32])
+{
+  config->gradient_checkpointing = TRUE;
+  g_snprintf (value, 32, "true");
+}
+
+static void
+drop_kept_attention (FenConfig *config, const FenPlan *plan, char value[32])
+{
+  config->checkpoint_attention = FALSE;
+  g_snprintf (value, 32, "false");
+}
+
+static void
+set_chunked (FenConfig *config, const FenPlan *plan, char value[32])
+{
+  config->use_chunked_training = TRUE;
+  config->chunk_carry = FEN_CARRY_EXACT;
+  config->chunk_size = MAX (1, MIN (config->chunk_size, plan->settings.row_tokens / 2));
+  g_snprintf (value, 32, "true");
+}
+
+static void
+halve_chunk (FenConfig *config, const FenPlan *plan, char value[32])
+{
+  config->chunk_size = MAX (1, plan->settings.chunk / 2);
+  g_snprintf (value, 32, "%" G_GINT64_FORMAT, config->chunk_size);
+}
+
+/* With twice the gradient_accumulation_steps the update stays the same; alone it sees half the tokens. */
+static void
+halve_batch (FenConfig *config, const FenPlan *plan, char value[32])
+{
+  config->batch_size = MAX (1, config->batch_size / 2);
+  g_snprintf (value, 32, "%" G_GINT64_FORMAT, config->batch_size);
+}
+
+static void
+set_adam8 (FenConfig *config, const FenPlan *plan, char value[32])
+{
+  config->use_8bit_optimizer = TRUE;
+  g_snprintf (value, 32, "true");
+}
+
+static void
+set_amp (FenConfig *config, const FenPlan *plan, char value[32])
+{
+  config->amp = TRUE;
+  if (plan->device.host_memory)
+    config->amp_dtype = FEN_AMP_BF16;
+  g_snprintf (value, 32, plan->device.host_memory ? "bf16" : "true");
+}
+
+static void
+set_flash (FenConfig *config, const FenPlan *plan, char value[32])
+{
+  config->use_flash_attn = TRUE;
+  g_snprintf (value, 32, "true");
+}
+
+static void
+set_window (FenConfig *config, const FenPlan *plan, char value[32])
+{
+  config->window_size = MAX (1, plan->settings.row_tokens / 4);
+  config->window_pattern = FEN_WINDOW_ALL;
+  g_snprintf (value, 32, "%" G_GINT64_FORMAT, config->window_size);
+}
+
+static void
+halve_row (FenConfig *config, const FenPlan *plan, char value[32])
+{
+  config->max_seq_len = MAX (1, config->max_seq_len / 2);
+  g_snprintf (value, 32, "%" G_GINT64_FORMAT, config->max_seq_len);
+}
+
+static const struct {
+  const char *option;
+  Change change;
+  gboolean changes_math;
+} changes[] = {
+  { "gradient_checkpointing", set_checkpointing, FALSE },
+  { "checkpoint_attention", drop_kept_attention, FALSE },
+  { "use_chunked_training", set_chunked, FALSE },
+  { "chunk_size", halve_chunk, FALSE },
+  { "use_flash_attn", set_flash, FALSE },
+  { "batch_size", halve_batch, TRUE },
+  { "use_8bit_optimizer", set_adam8, TRUE },
+  { "amp", set_amp, TRUE },
+  { "window_size", set_window, TRUE },
+  { "max_seq_len", halve_row, TRUE },
+};
+
+static int
+by_saving (gconstpointer a, gconstpointer b)
+{
+  const FenPlanSuggestion *x = a, *y = b;
+  return x->bytes_saved > y->bytes_saved ? -1 : x->bytes_saved < y->bytes_saved;
+}
+
+/* What an option changes must apply: chunk_size only when chunked, and so on; a change that saves nothing is not
+ * worth a line. */
+GArray *
+fen_plan_suggestions (const FenPlan *plan)
+{
+  GArray *suggestions = g_array_new (FALSE, TRUE, sizeof (FenPlanSuggestion));
+
+  for (guint i = 0; i < G_N_ELEMENTS (changes); i++)
+    {
+      g_autoptr (FenConfig) config = fen_config_copy (plan->config);
+      g_autoptr (FenPlan) other = NULL;
+      FenPlanSuggestion suggestion = { .option = changes[i].option, .changes_math = changes[i].changes_math };
+
+      if (changes[i].change == halve_chunk && !fen_plan_chunked (plan))
+        continue;
+      if (changes[i].change == set_window && plan->settings.layer_window[0] != 0)
+        continue;
+      changes[i].change (config, plan, suggestion.value);
+      other = fen_plan_new (config, plan->model, plan->backend, &plan->device, plan->purpose, NULL);
+      if (other == NULL)
+        continue;
+      suggestion.bytes_saved = (gint64)needed_bytes (plan) - (gint64)needed_bytes (other);
+      suggestion.fits = fen_plan_fits (other, NULL);
+      if (suggestion.bytes_saved > 0)
+        g_array_append_val (suggestions, suggestion);
+    }
+  g_array_sort (suggestions, by_saving);
+  return suggestions;
+}
+
+/* ---- the refusal ---- */
+
+static void
+append_largest (const FenPlan *plan, GString *text)
+{
+  guint64 categories[FEN_N_MEMORY_CATEGORIES], unused;
+  gboolean said[FEN_N_MEMORY_CATEGORIES] = { FALSE };
+
+  fen_plan_categories (plan, categories, &unused);
+  for (guint k = 0; k < 3; k++)
+    {
+      int best = -1;
+      g_autofree char *bytes = NULL;
+      for (int i = 0; i < FEN_N_MEMORY_CATEGORIES; i++)
+        if (!said[i] && categories[i] > 0 && (best < 0 || categories[i] > categories[best]))
+          best = i;
+      if (best < 0)
+        return;
+      said[best] = TRUE;
+      bytes = fen_format_bytes (categories[best]);
+      g_string_append_printf (text, "%s%s %s", k == 0 ? "" : ", ", fen_memory_category_name (best), bytes);
+    }
+}
+
+/* Best: one that fits and keeps the mathematics, else one that fits, else the one that saves most. */
+static void
+append_best (const FenPlan *plan, GString *text)
+{
+  g_autoptr (GArray) suggestions = fen_plan_suggestions (plan);
+  const FenPlanSuggestion *best = NULL;
+
+  for (guint i = 0; i < suggestions->len; i++)
+    {
+      const FenPlanSuggestion *s = &g_array_index (suggestions, FenPlanSuggestion, i);
+      int rank = s->fits ? (s->changes_math ? 1 : 2) : 0;
+      int best_rank = best == NULL ? -1 : best->fits ? (best->changes_math ? 1 : 2) : 0;
+      if (rank > best_rank)
+        best = s;
+    }
+  if (best != NULL)
+    {
+      g_autofree char *saved = fen_format_bytes ((guint64)best->bytes_saved);
+      g_string_append_printf (text, "; %s %s would save %s%s", best->option, best->value, saved,
+                              best->fits ? " and fit" : "");
+      if (strcmp (best->option, "batch_size") == 0)
+        g_string_append_printf (
+            text, " (with gradient_accumulation_steps %" G_GINT64_FORMAT " it is the same update)",
+            2 * plan->config->gradient_accumulation_steps);
+    }
+}
+
+gboolean
+fen_plan_fits (const FenPlan *plan, GError **error)
+{
+  guint64 needed = needed_bytes (plan), available = available_bytes (plan);
+  g_autofree char *needed_text = NULL, *available_text = NULL;
+  g_autoptr (GString) text = NULL;
+
+  if (needed <= available)
+    return TRUE;
+  if (error == NULL)
+    return FALSE;
+  needed_text = fen_format_bytes (needed);
+  available_text = fen_format_bytes (available);
+  text = g_string_new (NULL);
+  g_string_append_printf (
+      text, "%s does not fit: it needs %s, %s has %s%s; largest: ", fen_model_name (plan->model), needed_text,
+      plan->device.name, available_text, plan->config->memory_limit != 0 ? " (memory_limit)" : "");
+  append_largest (plan, text);
+  append_best (plan, text);
+  g_set_error_literal (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_DOES_NOT_FIT, text->str);
+  return FALSE;
+}
