@@ -32,7 +32,7 @@ typedef struct {
   double norm_epsilon;
 } FenPreset;
 
-/* The table, from small to large, ended by an entry with name NULL. */
+/* The table, roughly from small to large, ended by an entry with name NULL. */
 const FenPreset *fen_presets (void);
 /* NULL when there is none; case does not matter ("10m"). */
 const FenPreset *fen_preset_find (const char *name);
