@@ -38,8 +38,9 @@ typedef enum {
   FEN_STEP_HEAD_X, /* (head_rows, hidden): resident: input of the final norm */
   FEN_STEP_HEAD_MEAN,
   FEN_STEP_HEAD_RSTD,
-  FEN_STEP_LOGITS, /* (head_rows, fen_plan_logits_ld) */
-  FEN_STEP_LOSSES, /* (head_rows) fp32 */
+  FEN_STEP_LOGITS,  /* (head_rows, fen_plan_logits_ld) */
+  FEN_STEP_LOSSES,  /* (head_rows) fp32 */
+  FEN_STEP_PAD_ROW, /* (hidden) fp32: the padding token's gradient, kept from the embedding's */
   FEN_STEP_KV_BLOCK, /* inference: keys and values that a block of a prompt sees in a windowed layer, in order */
   FEN_STEP_WORKSPACE, /* what most operations need; phases that need much more have their own */
   FEN_N_STEP_BUFFERS

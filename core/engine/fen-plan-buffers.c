@@ -356,6 +356,10 @@ list_head (FenPlan *plan)
   else
     add_step (plan, FEN_STEP_X_FINAL, "output of the last layer", FEN_MEMORY_ACTIVATIONS,
               product (plan, w.all, w.hidden, w.size), fen_plan_chunked (plan) ? last_layer : last_mlp, head);
+  if (m->pad_id >= 0)
+    add_step (plan, FEN_STEP_PAD_ROW, "padding token's gradient", FEN_MEMORY_WORKSPACE,
+              product (plan, w.hidden, 4, 1), fen_plan_embedding_backward_phase (plan),
+              fen_plan_embedding_backward_phase (plan));
   add_step (plan, FEN_STEP_DX, "residual gradient", FEN_MEMORY_ACTIVATIONS,
             product (plan, w.all, w.hidden, w.size), resident ? last_mlp : head,
             fen_plan_embedding_backward_phase (plan));

@@ -189,6 +189,19 @@ fen_step_forward (FenStep *step)
       fen_layer_forward (step, layer);
 }
 
+/* The padding token's embedding gets no gradient, but with tied embeddings the LM head's part stays: the row is put
+ * aside before the embedding adds to it and put back after. */
+static void
+keep_pad_row (FenStep *step, gboolean save)
+{
+  const gint64 width = step->config->hidden;
+  float *gradient = fen_step_gradient (step, -1, FEN_SLOT_TOKEN_EMBEDDING);
+  float *row = fen_step_buffer (step, FEN_STEP_PAD_ROW);
+
+  gradient += step->config->pad_id * width;
+  fen_ops_copy (&step->ops, save ? row : gradient, save ? gradient : row, (guint64)width * 4);
+}
+
 void
 fen_step_backward (FenStep *step)
 {
@@ -208,5 +221,9 @@ fen_step_backward (FenStep *step)
   fen_step_enter (step, fen_plan_embedding_backward_phase (step->plan));
   embedding.d_token_table = fen_step_gradient (step, -1, FEN_SLOT_TOKEN_EMBEDDING);
   embedding.d_position_table = fen_step_gradient (step, -1, FEN_SLOT_POSITION_EMBEDDING);
+  if (m->pad_id >= 0)
+    keep_pad_row (step, TRUE);
   fen_ops_embedding_backward (&step->ops, &embedding);
+  if (m->pad_id >= 0)
+    keep_pad_row (step, FALSE);
 }

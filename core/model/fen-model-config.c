@@ -90,6 +90,7 @@ static const Key keys[] = {
   { "rope_parameters", ROTARY, APART },
   { "bos_token_id", ANY, APART },
   { "eos_token_id", ANY, APART },
+  { "pad_token_id", ROTARY, APART },
   { "attn_pdrop", G2, DROPOUT },
   { "embd_pdrop", G2, DROPOUT },
   { "resid_pdrop", G2, DROPOUT },
@@ -140,7 +141,7 @@ static const Key keys[] = {
   { "model_max_length", ANY, HARMLESS },
   { "tokenizer_class", ANY, HARMLESS },
   { "prefix", ANY, HARMLESS },
-  { "pad_token_id", ANY, HARMLESS },
+  { "pad_token_id", G2, HARMLESS }, /* GPT-2's embedding takes no notice of it */
   { "sep_token_id", ANY, HARMLESS },
   { "decoder_start_token_id", ANY, HARMLESS },
   { "task_specific_params", ANY, HARMLESS },
@@ -390,6 +391,7 @@ set_defaults (Raw *raw, FenArchitecture architecture)
     .initializer_range = 0.02,
     .bos_id = -1,
     .eos_id = -1,
+    .pad_id = -1,
   };
 }
 
@@ -520,7 +522,9 @@ read_config (FenModel *model, JsonNode *root, const char *where, GError **error)
     return FALSE;
   model->config = raw.config;
   if (!read_token_id (model, object, where, "bos_token_id", &model->config.bos_id, error)
-      || !read_token_id (model, object, where, "eos_token_id", &model->config.eos_id, error))
+      || !read_token_id (model, object, where, "eos_token_id", &model->config.eos_id, error)
+      || (architecture != FEN_ARCH_GPT2
+          && !read_token_id (model, object, where, "pad_token_id", &model->config.pad_id, error)))
     return FALSE;
   return (architecture == FEN_ARCH_GPT2 || fen_model_read_rope (model, object, where, error))
          && fen_model_check_config (model, where, error);

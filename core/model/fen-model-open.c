@@ -64,6 +64,7 @@ configure_from_preset (FenModel *model, const FenPreset *preset, gint64 vocab_si
     .initializer_range = 0.02,
     .bos_id = -1,
     .eos_id = -1,
+    .pad_id = -1,
   };
 }
 
