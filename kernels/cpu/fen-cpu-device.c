@@ -244,11 +244,9 @@ static void
 describe (const FenDeviceProperties *properties, FenOp op, const void *params, char *text, size_t size)
 {
   const int bits = properties->capability;
-#ifdef FEN_CPU_ATTENTION
   if (op == FEN_OP_ATTENTION_FORWARD || op == FEN_OP_ATTENTION_BACKWARD)
     fen_cpu_attention_describe (properties, op, params, text, size);
   else
-#endif
     snprintf (text, size, "cpu %s, %d thread%s",
               bits == 512   ? "avx512"
               : bits == 256 ? "avx2"
@@ -314,7 +312,6 @@ OPERATION (sum_squares, FenSum, FEN_OP_SUM_SQUARES)
 OPERATION (adamw, FenAdamW, FEN_OP_ADAMW)
 OPERATION (adamw8, FenAdamW8, FEN_OP_ADAMW8)
 
-#ifdef FEN_CPU_ATTENTION
 static void
 op_attention_forward (FenDevice *device, FenStream *stream, const FenAttention *p)
 {
@@ -329,7 +326,6 @@ op_attention_backward (FenDevice *device, FenStream *stream, const FenAttentionB
     fen_cpu_attention_backward (device, p);
 }
 
-#endif
 
 static const FenBackend cpu_backend = {
   .abi = FEN_BACKEND_ABI,
@@ -362,10 +358,8 @@ static const FenBackend cpu_backend = {
   .activation_forward = op_activation_forward,
   .activation_backward = op_activation_backward,
   .bias_gradient = op_bias_gradient,
-#ifdef FEN_CPU_ATTENTION
   .attention_forward = op_attention_forward,
   .attention_backward = op_attention_backward,
-#endif
   .cross_entropy = op_cross_entropy,
   .add = op_add,
   .fill = op_fill,

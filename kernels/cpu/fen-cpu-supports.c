@@ -168,11 +168,7 @@ fen_cpu_supports (const FenDeviceProperties *properties, FenOp op, const void *p
       return bias_gradient_supported (params, why);
     case FEN_OP_ATTENTION_FORWARD:
     case FEN_OP_ATTENTION_BACKWARD:
-#ifdef FEN_CPU_ATTENTION
       return fen_cpu_attention_supports (properties, op, params, why);
-#else
-      break;
-#endif
     case FEN_OP_CROSS_ENTROPY:
       return cross_entropy_supported (params, why);
       case FEN_OP_ADD: {
@@ -216,10 +212,8 @@ fen_cpu_workspace_bytes (const FenDeviceProperties *properties, FenOp op, const 
   uint64_t bytes = 0;
   if (op == FEN_OP_GEMM)
     bytes = fen_cpu_gemm_workspace (properties, params);
-#ifdef FEN_CPU_ATTENTION
   else if (op == FEN_OP_ATTENTION_FORWARD || op == FEN_OP_ATTENTION_BACKWARD)
     bytes = fen_cpu_attention_workspace (properties, op, params);
-#endif
   else if (op == FEN_OP_NORM_BACKWARD)
     {
       const FenNormBackward *p = params;
