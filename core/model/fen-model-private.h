@@ -24,6 +24,7 @@ struct _FenModel {
   char *name, *folder;
   FenModelConfig config;
   gint64 *layer_window; /* (layers) */
+  gint64 context;       /* 0 = not said */
   GPtrArray *notes;     /* of char *, NULL-terminated */
   JsonNode *source;     /* the folder's config.json, whose harmless keys are kept when saving; sealed */
   /* layout */

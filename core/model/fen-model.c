@@ -117,6 +117,12 @@ fen_model_shape (const FenModel *model, FenModelShape *shape)
     shape->model_window = config->layer_window[layer];
 }
 
+void
+fen_model_set_context (FenModel *model, gint64 context)
+{
+  model->context = context;
+}
+
 const FenSlot *
 fen_model_slot (const FenModel *model, gint64 layer, FenSlotKind slot)
 {

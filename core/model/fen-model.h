@@ -144,11 +144,16 @@ void fen_model_inverse_frequencies (const FenModel *model, float *inv_freq);
  * uses window_size in every layer, `alternate` in every other (0, 2, 4, ...), `model` what the folder says. */
 gint64 fen_model_layer_window (const FenModel *model, const FenConfig *config, gint64 layer);
 
+/* The run's context in tokens, which the saved config.json states as trained positions of a preset that has no limit
+ * of its own; without effect on other models. Call it before the model is shared. */
+void fen_model_set_context (FenModel *model, gint64 context);
+
 /* Supplies `param`'s fp32 values when saving. */
 typedef gboolean (*FenParamReader) (const FenParam *param, float *values, gpointer user_data, GError **error);
 
 /* Writes `folder` (made when missing): config.json, model.safetensors in `dtype` (F32, BF16 or F16), atomically
- * each. A folder model keeps the unknown harmless keys of its config.json. */
+ * each. A folder model keeps the harmless keys of its config.json. NaN, infinity and what `dtype` cannot hold are
+ * errors, and nothing is replaced then. */
 gboolean fen_model_save (const FenModel *model, const char *folder, FenDType dtype, FenParamReader reader,
                          gpointer user_data, GError **error);
 /* config.json alone, as text. Free with g_free. */

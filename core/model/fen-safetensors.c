@@ -202,7 +202,8 @@ check_places (FenSafetensors *file, GError **error)
       if (begin != expected)
         {
           g_autofree char *quoted = fen_error_quote (tensor->name);
-          g_autofree char *before = fen_error_quote (i > 0 ? file->tensors[i - 1].name : "the header");
+          g_autofree char *before
+              = i > 0 ? fen_error_quote (file->tensors[i - 1].name) : g_strdup ("the header");
           g_set_error (error, FEN_MODEL_ERROR, FEN_MODEL_ERROR_TENSORS,
                        "%s: tensor %s begins at byte %" G_GUINT64_FORMAT
                        " of the data, but %s ends at %" G_GUINT64_FORMAT ": %s are not allowed",
