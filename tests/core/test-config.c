@@ -86,7 +86,6 @@ test_table (void)
 static void
 test_table_is_complete (void)
 {
-  g_autoptr (FenConfig) config = fen_config_new ();
   guint8 covered[sizeof (FenConfig)] = { 0 };
   static const gsize sizes[] = {
     [FEN_OPTION_BOOLEAN] = sizeof (gboolean), [FEN_OPTION_INT] = sizeof (gint64),

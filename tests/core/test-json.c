@@ -92,6 +92,7 @@ test_refuses (void)
       "x.json: line 1, column 4: not JSON: four hexadecimal digits after \\u expected, found \"1\"" },
     { "\"\\ud83d\"", "x.json: line 1, column 8: not Unicode: half a surrogate pair (\\ud83d)" },
     { "\"\\ud83d\\u0041\"", "x.json: line 1, column 14: not Unicode: half a surrogate pair (\\ud83d)" },
+    { "\"\\ud83d\\ue000\"", "x.json: line 1, column 14: not Unicode: half a surrogate pair (\\ud83d)" },
     { "\"\\ude00\"", "x.json: line 1, column 8: not Unicode: half a surrogate pair (\\ude00)" },
     { "\"\\u0000\"", "x.json: line 1, column 8: \\u0000 in a string is not supported" },
     { "{\"a\":1,\"b\":2,\"a\":3}", "x.json: line 1, column 17: the key \"a\" stands twice in one object" },

@@ -58,6 +58,7 @@ check_accepted (const FenConfig *config)
   FenAdvice advice;
   fen_advice_for (config->max_seq_len, FEN_TASK_ANY, config->memory_limit, &advice);
   g_autofree char *text = fen_advice_to_text (&advice);
+  g_assert_true (g_str_has_suffix (text, "."));
 }
 
 static void
