@@ -212,9 +212,11 @@ static void
 test_vocabulary (void)
 {
   g_autoptr (FenModel) model = open_good (GPT2 (""));
+  g_assert_cmpint (fen_model_config (model)->vocab_size, ==, 64);
   g_autoptr (GError) error = NULL;
   g_autoptr (FenModel) same = fen_model_open_config (folder, 64, &error);
   g_assert_no_error (error);
+  g_assert_cmpint (fen_model_config (same)->vocab_size, ==, 64);
   g_assert_null (fen_model_open_config (folder, 65, &error));
   g_assert_error (error, FEN_MODEL_ERROR, FEN_MODEL_ERROR_CONFIG);
   g_autofree char *message = g_strdup_printf (
