@@ -172,7 +172,8 @@ fen_token_cache_open (const char *path, const char *key, guint64 eager_bytes, Fe
   cache->file = g_mapped_file_new (path, FALSE, &local);
   if (cache->file == NULL)
     {
-      gboolean missing = g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+      gboolean missing = g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOENT)
+                         || g_error_matches (local, G_FILE_ERROR, G_FILE_ERROR_NOTDIR);
       g_set_error_literal (error, FEN_CORPUS_ERROR,
                            missing ? FEN_CORPUS_ERROR_NOT_FOUND : FEN_CORPUS_ERROR_CACHE, local->message);
       return NULL;
