@@ -15,6 +15,7 @@
 
 #define MAX_INDEX_BYTES (64u << 20)
 #define MAX_SHARDS 4096
+#define PIECE ((gint64)1 << 20) /* elements converted at once */
 #define WEIGHTS "model.safetensors"
 #define WEIGHTS_INDEX "model.safetensors.index.json"
 
@@ -279,13 +280,20 @@ fen_model_find_bad_value (const float *values, gint64 n)
   return -1;
 }
 
-/* Converts a tensor and lets its pages go again. */
+/* Converts a tensor piece by piece and lets the pages of each go again: the file's copy never stands in memory
+ * beside the values. */
 static gboolean
 read_values (const FenParamSource *source, float *values, GError **error)
 {
   const FenTensor *tensor = source->tensor;
-  fen_tensor_read_f32 (tensor, 0, tensor->elements, values);
-  fen_safetensors_release (source->file, tensor);
+  gint64 size = (gint64)fen_dtype_size (tensor->dtype);
+  for (gint64 i = 0; i < tensor->elements; i += PIECE)
+    {
+      gint64 n = MIN (tensor->elements - i, PIECE);
+      fen_tensor_read_f32 (tensor, i, n, values + i);
+      FenTensor piece = { .data = (const guint8 *)tensor->data + i * size, .bytes = (guint64)(n * size) };
+      fen_safetensors_release (source->file, &piece);
+    }
   gint64 bad = fen_model_find_bad_value (values, tensor->elements);
   if (bad < 0)
     return TRUE;
