@@ -93,11 +93,12 @@ fen_parse_bytes (const char *text, guint64 *bytes)
   while (*p == ' ')
     p++;
   guint64 factor = unit_factor (p);
-  if (factor == 0)
+  /* Half a byte is a forgotten unit; it must not become 0, which often means "no limit". */
+  if (factor == 0 || (fraction && factor == 1))
     return FALSE;
   /* 20 digits are below 2^67 and the factor is at most 2^50: no overflow. */
   unsigned __int128 product = digits * factor / scale;
-  if (product > G_MAXUINT64)
+  if (product > G_MAXUINT64 || (product == 0 && digits > 0))
     return FALSE;
   *bytes = (guint64)product;
   return TRUE;

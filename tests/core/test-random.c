@@ -70,17 +70,21 @@ test_below_is_fair (void)
     chi += (counts[i] - 10000.0) * (counts[i] - 10000.0) / 10000.0;
   g_assert_cmpfloat (chi, <, 27.9); /* 9 degrees of freedom, p = 0.001; the seed is fixed */
 
-  /* 3 * 2^62: a remainder would land in the lowest third twice as often. */
+  /* 3 * 2^62: taking the remainder would draw the lowest third twice as often, and scaling without a second draw
+   * every third value. */
   guint64 bound = G_GUINT64_CONSTANT (3) << 62;
-  guint low = 0;
+  guint low = 0, multiples = 0;
   for (guint i = 0; i < 30000; i++)
     {
       guint64 value = fen_random_below (&random, bound);
       g_assert_cmpuint (value, <, bound);
       low += value < bound / 3;
+      multiples += value % 3 == 0;
     }
-  g_assert_cmpuint (low, >, 9600);
+  g_assert_cmpuint (low, >, 9600); /* 10,000 with a standard deviation of 82 */
   g_assert_cmpuint (low, <, 10400);
+  g_assert_cmpuint (multiples, >, 9600);
+  g_assert_cmpuint (multiples, <, 10400);
   for (guint i = 0; i < 100; i++)
     g_assert_cmpuint (fen_random_below (&random, 1), ==, 0);
 }
