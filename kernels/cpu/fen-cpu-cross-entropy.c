@@ -101,9 +101,9 @@ loss_row (FenDType dtype, bool cap, const FenCrossEntropy *p, int64_t r)
     }
   const bool keep = dtype == FEN_F32 && !cap && p->gradient;
   float wanted = fs_load (dtype, p->logits, at + target), slope = 1;
-  if (cap)
+  if (cap) /* by the vector code, so that it cancels against the row's maximum */
     {
-      const float t = tanhf (wanted / p->softcap);
+      const float t = fv_tanh (fv_set (wanted * (1 / p->softcap)))[0];
       wanted = p->softcap * t;
       slope = 1 - t * t;
     }

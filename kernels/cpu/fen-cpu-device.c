@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #define HUGE_PAGES_FROM (UINT64_C (64) << 20)
+#define SMALL_BYTES (UINT64_C (1) << 20) /* are given without asking the system how much there is */
 
 struct FenStream {
   FenDevice *device;
@@ -118,15 +119,18 @@ device_open (int index, const FenDeviceOptions *options, FenStatus *status)
 static void *
 memory_alloc (FenDevice *device, FenMemoryKind kind, uint64_t bytes, FenStatus *status)
 {
-  const uint64_t available = fen_cpu_memory_free ();
-  fen_cpu_status (status, FEN_STATUS_OK, "%s", "");
+  const bool small = bytes < SMALL_BYTES;
+  uint64_t available = small ? UINT64_MAX : fen_cpu_memory_free ();
   void *memory = MAP_FAILED;
-  if (bytes <= available && bytes <= SIZE_MAX - 4096
-      && device->promised_bytes + bytes <= fen_cpu_memory_total ())
+  fen_cpu_status (status, FEN_STATUS_OK, "%s", "");
+  if (small
+      || (bytes <= available && bytes <= SIZE_MAX - 4096
+          && device->promised_bytes + bytes <= fen_cpu_memory_total ()))
     memory = mmap (NULL, (size_t)(bytes > 0 ? bytes : 1), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED)
     {
+      available = fen_cpu_memory_free ();
       fen_cpu_status (
           status, FEN_STATUS_OUT_OF_MEMORY,
           "host memory: %" PRIu64 " bytes (%.2f GiB) asked, %" PRIu64 " bytes (%.2f GiB) available, "

@@ -13,10 +13,17 @@ compare (const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
+/* The code of the smallest float with these upper bits: the first of the positive ones, the last of the negative. */
 static uint8_t
-nearest (const FenCpuMap *map, float x)
+lowest (const FenCpuMap *map, uint32_t upper, int code)
 {
-  int code = 0;
+  const uint32_t bits = upper << 16 | (upper & 0x8000 ? 0xffff : 0);
+  float x;
+  memcpy (&x, &bits, sizeof x);
+  if (isnan (x))
+    return 0;
+  while (code > 0 && x <= map->boundaries[code - 1])
+    code--;
   while (x > map->boundaries[code])
     code++;
   return (uint8_t)code;
@@ -44,12 +51,6 @@ fen_cpu_map_init (FenCpuMap *map, int is_signed)
   for (int i = 0; i < 255; i++)
     map->boundaries[i] = (float)(0.5 * ((double)map->values[i] + map->values[i + 1]));
   map->boundaries[255] = INFINITY;
-  for (uint32_t upper = 0; upper < 65536; upper++)
-    {
-      /* Of the floats with these upper bits, the smallest is the first of the positive, the last of the negative. */
-      const uint32_t bits = upper << 16 | (upper & 0x8000 ? 0xffff : 0);
-      float x;
-      memcpy (&x, &bits, sizeof x);
-      map->lowest[upper] = isnan (x) ? 0 : nearest (map, x);
-    }
+  for (uint32_t upper = 0; upper < 65536; upper++) /* neighbours have neighbouring codes */
+    map->lowest[upper] = lowest (map, upper, upper > 0 ? map->lowest[upper - 1] : 0);
 }
