@@ -326,6 +326,13 @@ read_symbol (const FenBpe *bpe, FenIds *symbols, const guint8 *bytes, gsize n_by
   return TRUE;
 }
 
+/* What an open text leaves untaken must begin with a whole character, for the stages before this one. */
+static inline gboolean
+inside_character (const FenBpe *bpe, guint8 byte)
+{
+  return bpe->byte_level && !bpe->any_bytes && (byte & 0xc0) == 0x80;
+}
+
 /* Reads symbols, cuts where it may, and finishes each word. There is no cut next to a pending <unk>: the next
  * unknown character may belong to it. */
 static gssize
@@ -357,7 +364,7 @@ encode_words (const FenBpe *bpe, FenBpeScratch *scratch, const guint8 *text, gsi
           no_symbol (bpe, c, error);
           return -1;
         }
-      if (!bpe->cuts || before == 0 || was_pending || pending
+      if (!bpe->cuts || before == 0 || was_pending || pending || (!closed && inside_character (bpe, *here))
           || fen_bpe_may_join (bpe, symbols->data[before - 1], symbols->data[before]))
         continue;
 

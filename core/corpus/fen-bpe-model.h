@@ -45,7 +45,8 @@ typedef struct {
   guint64 *
       joins; /* bit set: these two symbols may stand side by side in a token (or share the hash of two that do) */
   guint join_shift;
-  gboolean cuts; /* FALSE: never cut */
+  gboolean cuts;      /* FALSE: never cut */
+  gboolean any_bytes; /* byte level: the text need not be UTF-8 */
 } FenBpe;
 
 /* What fen_bpe_init needs besides the flags above, which the caller sets first. `left`, `right` and `made` are ids

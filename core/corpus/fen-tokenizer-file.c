@@ -345,6 +345,7 @@ fen_tokenizer_parse (FenTokenizer *t, const char *json, gsize bytes, GError **er
   t->any_bytes = t->bpe.byte_level && t->normal->len == 0 && t->splits->len == 0;
   if (!read_model (t, root, error) || !read_added (t, root, special, error))
     return FALSE;
+  t->bpe.any_bytes = t->any_bytes;
   t->vocab_size = MAX (t->vocab.size, t->extra.size);
   t->special = g_new0 (guint8, t->vocab_size);
   for (guint i = 0; i < special->len; i++)

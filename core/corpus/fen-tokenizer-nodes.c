@@ -8,10 +8,6 @@
 
 #define MAX_NODES 32
 
-/* Radford et al., GPT-2: words with the space before them, digits, signs, white space; English endings apart. */
-static const char gpt2_pattern[]
-    = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-
 /* ---- shared ---- */
 
 gboolean
@@ -225,7 +221,7 @@ read_byte_level (FenTokenizer *t, JsonObject *json, const char *where, FenSplitN
   if (!use_regex)
     return TRUE;
   node->kind = FEN_SPLIT_REGEX;
-  node->regex = fen_regex_new (gpt2_pattern, FALSE, where, error);
+  node->regex = fen_regex_new (fen_gpt2_pattern, FALSE, where, error);
   return node->regex != NULL;
 }
 

@@ -62,6 +62,8 @@ typedef struct {
   FenPrefixScheme prefix; /* put `mark` in front */
 } FenSplitNode;
 
+/* Radford et al., GPT-2: words with the space before them, digits, signs, white space; English endings apart. */
+extern const char fen_gpt2_pattern[];
 void fen_split_node_free (gpointer node);
 /* Finds the next match of the node's pattern at `from` or later, as fen_regex_find does. */
 FenRegexResult fen_split_find (const FenSplitNode *node, FenRegexScratch *scratch, const guint8 *text,

@@ -18,10 +18,10 @@
 #define NOT_SPACES                                                                                           \
   "\\x00-\\x08\\x0e-\\x1f!-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"    \
   "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
-/* and its \w is Alphabetic, M, Nd and Pc; PCRE2's is L, N and the underscore. */
+/* and its \w is Alphabetic, M, Nd, Pc and the Latin-1 superscripts and fractions; PCRE2's is L, N, underscore. */
 #define WORDS                                                                                                \
-  "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}"           \
-  "\\x{1f170}-\\x{1f189}"
+  "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}"                 \
+  "\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
 
 struct _FenRegex {
   pcre2_code *code;

@@ -3,6 +3,9 @@
 #include "core/corpus/fen-tokenizer-private.h"
 #include "core/corpus/fen-tokenizer-unicode.h"
 
+const char fen_gpt2_pattern[]
+    = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
 void
 fen_split_node_free (gpointer data)
 {
