@@ -163,13 +163,14 @@ main (int argc, char **argv)
     text = read_text (sample, &bytes, &error);
   if (text == NULL || bytes == 0)
     {
-      g_printerr ("bench-tokenizer: %s\n", error != NULL ? error->message : "no sample text; name a text file");
+      g_printerr ("bench-tokenizer: %s\n",
+                  error != NULL ? error->message : "no sample text; name a text file");
       return 2;
     }
   Source source = { text, bytes };
   gint64 start = g_get_monotonic_time ();
-  g_autoptr (FenTokenizer) tokenizer =
-      fen_tokenizer_train_bpe (give_once, &source, vocab_size, 0, NULL, NULL, NULL, &error);
+  g_autoptr (FenTokenizer) tokenizer
+      = fen_tokenizer_train_bpe (give_once, &source, vocab_size, 0, NULL, NULL, NULL, &error);
   if (tokenizer == NULL)
     {
       g_printerr ("bench-tokenizer: %s\n", error->message);

@@ -33,10 +33,11 @@ train (const char *const *list, gsize vocab_size, guint n_threads, GError **erro
 static void
 test_merges (void)
 {
-  static const char *const text[] = {
-    "low lower lowest newer newest widest wide aaaa aaaaaa baaab 2026 2025's 'aaa'", NULL
-  };
-  static const char *const wanted[] = { "aa", "we", "lo", "st", "aaaa", "02", "202", "de", "ewe", "ide", "newe", "wide", "Ġlo", "Ġaaaa", "Ġ202", "Ġnewe", "Ġwide", "aaa", "Ġlowe" };
+  static const char *const text[]
+      = { "low lower lowest newer newest widest wide aaaa aaaaaa baaab 2026 2025's 'aaa'", NULL };
+  static const char *const wanted[]
+      = { "aa",   "we",   "lo",  "st",    "aaaa", "02",    "202",   "de",  "ewe",  "ide",
+          "newe", "wide", "Ġlo", "Ġaaaa", "Ġ202", "Ġnewe", "Ġwide", "aaa", "Ġlowe" };
   g_autoptr (GError) error = NULL;
   g_autoptr (FenTokenizer) tokenizer = train (text, 400, 1, &error);
 
@@ -134,8 +135,8 @@ fail_source (gpointer data, const char **text, gsize *bytes, GError **error)
 static void
 test_errors (void)
 {
-  static const char *const none[] = { NULL }, *const empty[] = { "", NULL }, *const bad[] = { "ok", "a\xff", NULL },
-                                  *const good[] = { "abc", NULL };
+  static const char *const none[] = { NULL }, *const empty[] = { "", NULL },
+                           *const bad[] = { "ok", "a\xff", NULL }, *const good[] = { "abc", NULL };
   static const struct {
     const char *const *texts;
     gsize vocab_size;
@@ -177,8 +178,8 @@ test_progress_and_cancel (void)
   double last = -1;
   g_autoptr (GError) error = NULL;
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  g_autoptr (FenTokenizer) tokenizer =
-      fen_tokenizer_train_bpe (give_texts, &texts, 600, 2, cancellable, note_progress, &last, &error);
+  g_autoptr (FenTokenizer) tokenizer
+      = fen_tokenizer_train_bpe (give_texts, &texts, 600, 2, cancellable, note_progress, &last, &error);
 
   g_assert_no_error (error);
   g_assert_cmpfloat (last, ==, 1);

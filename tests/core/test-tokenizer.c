@@ -147,7 +147,7 @@ test_bytes (void)
   g_autoptr (GString) back = g_string_new (NULL);
   g_autoptr (GError) error = NULL;
   for (guint i = 0; i < 512; i++)
-    g_string_append_c (text, (char) (i * 7));
+    g_string_append_c (text, (char)(i * 7));
   g_autoptr (GArray) ids = encode (tokenizer, text->str, text->len);
   g_autoptr (GArray) parts = encode_in_parts (tokenizer, text->str, text->len, 3);
   g_autoptr (GArray) mark = encode (tokenizer, "a<|endoftext|>", 14);
@@ -156,7 +156,8 @@ test_bytes (void)
   for (guint i = 0; i < 512; i++)
     g_assert_cmpuint (g_array_index (ids, guint32, i), ==, (i * 7) & 255);
   assert_same_ids (ids, parts);
-  g_assert_true (fen_tokenizer_decode_bytes (tokenizer, (const guint32 *)ids->data, ids->len, FALSE, back, &error));
+  g_assert_true (
+      fen_tokenizer_decode_bytes (tokenizer, (const guint32 *)ids->data, ids->len, FALSE, back, &error));
   g_assert_cmpmem (back->str, back->len, text->str, text->len);
   g_assert_cmpuint (mark->len, ==, 2);
   g_assert_cmpuint (g_array_index (mark, guint32, 1), ==, 256);
@@ -182,7 +183,8 @@ test_save (void)
 
   /* tokenizer_config.json says what ends a text. */
   g_autofree char *config = g_build_filename (folder, "tokenizer_config.json", NULL);
-  g_assert_true (g_file_set_contents (config, "{\"bos_token\": {\"content\": \"!\"}, \"eos_token\": null}", -1, NULL));
+  g_assert_true (
+      g_file_set_contents (config, "{\"bos_token\": {\"content\": \"!\"}, \"eos_token\": null}", -1, NULL));
   g_autoptr (FenTokenizer) configured = fen_tokenizer_load (path, &error);
   g_assert_no_error (error);
   g_assert_cmpint (fen_tokenizer_bos_id (configured), ==, '!');
@@ -206,8 +208,11 @@ test_bad_text (void)
     const char *text;
     gsize bytes;
     const char *offset;
-  } cases[] = { { "abc\xff", 4, "offset 3" }, { "ab\xed\xa0\x80", 5, "offset 2" }, { "\xc3", 1, "offset 0" },
-                { "a\xf4\x90\x80\x80", 5, "offset 1" }, { "abcdefgh\xc0\x80", 10, "offset 8" } };
+  } cases[] = { { "abc\xff", 4, "offset 3" },
+                { "ab\xed\xa0\x80", 5, "offset 2" },
+                { "\xc3", 1, "offset 0" },
+                { "a\xf4\x90\x80\x80", 5, "offset 1" },
+                { "abcdefgh\xc0\x80", 10, "offset 8" } };
   g_autoptr (FenTokenizer) tokenizer = load_golden (golden[0]);
   g_autoptr (FenEncoder) encoder = fen_encoder_new (tokenizer);
 
