@@ -214,11 +214,24 @@ append_best (const FenPlan *plan, GString *text)
     }
 }
 
+/* "memory_limit 100 MiB leaves 68 MiB; largest: ", or what the device has. */
+static void
+append_available (const FenPlan *plan, GString *text, guint64 available)
+{
+  g_autofree char *bytes = fen_format_bytes (available);
+  g_autofree char *limit = fen_format_bytes (plan->config->memory_limit);
+
+  if (plan->config->memory_limit != 0)
+    g_string_append_printf (text, "memory_limit %s leaves %s on %s; largest: ", limit, bytes, plan->device.name);
+  else
+    g_string_append_printf (text, "%s has %s; largest: ", plan->device.name, bytes);
+}
+
 gboolean
 fen_plan_fits (const FenPlan *plan, GError **error)
 {
   guint64 needed = needed_bytes (plan), available = available_bytes (plan);
-  g_autofree char *needed_text = NULL, *available_text = NULL;
+  g_autofree char *needed_text = NULL;
   g_autoptr (GString) text = NULL;
 
   if (needed <= available)
@@ -226,11 +239,9 @@ fen_plan_fits (const FenPlan *plan, GError **error)
   if (error == NULL)
     return FALSE;
   needed_text = fen_format_bytes (needed);
-  available_text = fen_format_bytes (available);
   text = g_string_new (NULL);
-  g_string_append_printf (
-      text, "%s does not fit: it needs %s, %s has %s%s; largest: ", fen_model_name (plan->model), needed_text,
-      plan->device.name, available_text, plan->config->memory_limit != 0 ? " (memory_limit)" : "");
+  g_string_append_printf (text, "%s does not fit: it needs %s, ", fen_model_name (plan->model), needed_text);
+  append_available (plan, text, available);
   append_largest (plan, text);
   append_best (plan, text);
   g_set_error_literal (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_DOES_NOT_FIT, text->str);

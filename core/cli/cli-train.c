@@ -1,0 +1,141 @@
+/* cli-train.c: trains, or goes on with a run; shows it; ends cleanly on a signal. */
+#include "core/cli/cli.h"
+
+#include <glib-unix.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "core/cli/cli-progress.h"
+
+typedef struct {
+  char *resume;
+  char *save_config;
+  gboolean json, quiet;
+} TrainArguments;
+
+typedef struct {
+  FenTrainer *trainer;
+  CliProgress *progress;
+  GMainLoop *loop;
+  int signals; /* received */
+} Session;
+
+/* The first signal asks for a checkpoint and an end after this step; a second one gives the step up. */
+static gboolean
+on_signal (gpointer data)
+{
+  Session *session = data;
+  session->signals++;
+  g_printerr ("\n%s\n", session->signals == 1 ? "stopping after this step, with a checkpoint (again: without one)"
+                                              : "stopping without a checkpoint");
+  fen_trainer_command (session->trainer, session->signals == 1 ? FEN_COMMAND_STOP : FEN_COMMAND_ABANDON);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_tick (gpointer data)
+{
+  Session *session = data;
+  cli_progress_update (session->progress, session->trainer);
+  if (fen_trainer_is_final (session->trainer))
+    g_main_loop_quit (session->loop);
+  return G_SOURCE_CONTINUE;
+}
+
+static CliProgressMode
+progress_mode (const TrainArguments *arguments)
+{
+  if (arguments->json)
+    return CLI_PROGRESS_JSON;
+  if (arguments->quiet)
+    return CLI_PROGRESS_QUIET;
+  return isatty (STDOUT_FILENO) ? CLI_PROGRESS_LIVE : CLI_PROGRESS_PLAIN;
+}
+
+static int
+run_trainer (FenTrainer *trainer, const TrainArguments *arguments)
+{
+  g_autoptr (CliProgress) progress = cli_progress_new (progress_mode (arguments));
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  Session session = { .trainer = trainer, .progress = progress, .loop = loop };
+  const guint sources[] = {
+    g_unix_signal_add (SIGINT, on_signal, &session),
+    g_unix_signal_add (SIGTERM, on_signal, &session),
+    g_timeout_add (100, on_tick, &session), /* a person reads no faster; the ring holds what comes between */
+  };
+  fen_trainer_start (trainer);
+  g_main_loop_run (loop);
+  for (gsize i = 0; i < G_N_ELEMENTS (sources); i++)
+    g_source_remove (sources[i]);
+
+  g_autoptr (GError) error = NULL;
+  const gboolean ok = fen_trainer_join (trainer, &error);
+  cli_progress_finish (progress, trainer);
+  if (!ok)
+    return cli_report (error);
+  FenTrainerStatus status;
+  fen_trainer_status (trainer, &status);
+  return session.signals > 0 && status.phase == FEN_PHASE_STOPPED ? FEN_EXIT_INTERRUPTED : FEN_EXIT_OK;
+}
+
+/* A run goes on with its own settings; only its length may change. */
+static FenTrainer *
+open_resumed (const TrainArguments *arguments, const FenConfig *config, GHashTable *explicit_options, GError **error)
+{
+  GHashTableIter iter;
+  gpointer name;
+  g_hash_table_iter_init (&iter, explicit_options);
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    if (!g_str_equal (name, "steps") && !g_str_equal (name, "output_dir"))
+      {
+        g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_CONFLICT,
+                     "%s cannot be changed when a run is resumed; --resume allows steps and output_dir",
+                     (const char *) name);
+        return NULL;
+      }
+  g_autofree char *root = fen_runs_root (config);
+  g_autofree char *path = fen_runs_find (root, arguments->resume, error);
+  if (path == NULL)
+    return NULL;
+  return fen_trainer_new_resume (path, g_hash_table_contains (explicit_options, "steps") ? config->steps : 0, error);
+}
+
+static int
+train (const TrainArguments *arguments, const FenConfig *config, GHashTable *explicit_options)
+{
+  g_autoptr (GError) error = NULL;
+  if (arguments->save_config != NULL)
+    {
+      if (!fen_config_validate (config, NULL, &error) || !fen_config_save (config, arguments->save_config, &error))
+        return cli_report (error);
+      g_print ("wrote %s\n", arguments->save_config);
+      return FEN_EXIT_OK;
+    }
+  g_autoptr (FenTrainer) trainer = arguments->resume != NULL
+                                       ? open_resumed (arguments, config, explicit_options, &error)
+                                       : fen_trainer_new (config, &error);
+  return trainer != NULL ? run_trainer (trainer, arguments) : cli_report (error);
+}
+
+int
+cli_train (int argc, char **argv)
+{
+  TrainArguments arguments = { 0 };
+  const GOptionEntry entries[] = {
+    { "resume", 0, 0, G_OPTION_ARG_FILENAME, &arguments.resume,
+      "Go on with a run: its folder, id, name, or \"last\"; with --steps N up to step N", "RUN" },
+    { "save-config", 0, 0, G_OPTION_ARG_FILENAME, &arguments.save_config,
+      "Write the complete configuration to FILE and end", "FILE" },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &arguments.json, "Print the lines of metrics.jsonl", NULL },
+    { "quiet", 0, 0, G_OPTION_ARG_NONE, &arguments.quiet, "Print warnings and errors only", NULL },
+    { NULL },
+  };
+  g_autoptr (FenConfig) config = fen_config_new ();
+  g_autoptr (GHashTable) explicit_options = g_hash_table_new (g_str_hash, g_str_equal);
+  int exit_code = FEN_EXIT_USAGE;
+  if (cli_parse ("train", argc, argv, entries, config, explicit_options, NULL, &exit_code))
+    exit_code = train (&arguments, config, explicit_options);
+  g_free (arguments.resume);
+  g_free (arguments.save_config);
+  return exit_code;
+}
