@@ -127,6 +127,7 @@ void
 fen_engine_set_checking (FenEngine *engine, gboolean checking)
 {
   engine->step.checking = checking;
+  fen_step_begin (&engine->step);
 }
 
 gboolean

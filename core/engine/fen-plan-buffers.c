@@ -294,7 +294,9 @@ share_kept (FenPlan *plan, gint64 layer)
   int *forward = plan->layer_buffer[FEN_PASS_FORWARD] + layer * FEN_N_LAYER_BUFFERS;
   int *backward = plan->layer_buffer[FEN_PASS_BACKWARD] + layer * FEN_N_LAYER_BUFFERS;
   guint first = fen_plan_forward_phase (plan, layer, FEN_FORWARD_ATTENTION);
-  guint last = fen_plan_backward_phase (plan, layer, FEN_BACKWARD_ATTENTION);
+  /* With chunks, the last phase of one comes before the attention of the next. */
+  guint last = fen_plan_backward_phase (plan, layer,
+                                        fen_plan_chunked (plan) ? FEN_BACKWARD_QKV : FEN_BACKWARD_ATTENTION);
 
   if (s->keep_attention)
     {

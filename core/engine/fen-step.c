@@ -59,30 +59,60 @@ check_guard (FenStep *step, const FenPlanBuffer *buffer)
                    buffer->name, buffer->bytes);
 }
 
-/* Lives that begin with a phase in (from, to]: content becomes NaN, guards are drawn. Lives that ended before `to`:
- * their guards must be whole. */
+static gboolean
+lives_always (const FenStep *step, const FenPlanBuffer *buffer)
+{
+  return buffer->first == 0 && buffer->last == step->plan->n_phases - 1;
+}
+
+/* Content becomes NaN in every type; the guard behind it is drawn. */
 static void
-check_phases (FenStep *step, guint from, guint to)
+begin_life (const FenStep *step, const FenPlanBuffer *buffer)
+{
+  memset (step->arena + buffer->offset, 0xFF, buffer->bytes);
+  memset (step->arena + buffer->offset + buffer->bytes, GUARD_BYTE, step->plan->guard);
+}
+
+/* On to `to`: lives that ended on the way must have left their guards whole; lives begin. */
+static void
+check_advance (FenStep *step, guint to)
 {
   const FenPlan *plan = step->plan;
+  const guint from = step->next_phase;
 
   for (guint i = 0; i < plan->buffers->len; i++)
     {
       const FenPlanBuffer *buffer = &g_array_index (plan->buffers, FenPlanBuffer, i);
-      gboolean always = buffer->first == 0 && buffer->last == plan->n_phases - 1;
-      if (always)
-        continue;
-      if (buffer->first < from && buffer->last + 1 >= from && buffer->last < to)
+      if (!lives_always (step, buffer) && buffer->first < from && buffer->last + 1 >= from
+          && buffer->last < to)
         check_guard (step, buffer);
     }
   for (guint i = 0; i < plan->buffers->len; i++)
     {
       const FenPlanBuffer *buffer = &g_array_index (plan->buffers, FenPlanBuffer, i);
-      gboolean always = buffer->first == 0 && buffer->last == plan->n_phases - 1;
-      if (always || buffer->first < from || buffer->first > to || buffer->last < to)
-        continue;
-      memset (step->arena + buffer->offset, 0xFF, buffer->bytes);
-      memset (step->arena + buffer->offset + buffer->bytes, GUARD_BYTE, plan->guard);
+      if (!lives_always (step, buffer) && buffer->first >= from && buffer->first <= to && buffer->last >= to)
+        begin_life (step, buffer);
+    }
+}
+
+/* Back to `to`, with the next chunk: what lives in all phases of the round goes on, everything else begins anew. */
+static void
+check_return (FenStep *step, guint to)
+{
+  const FenPlan *plan = step->plan;
+  const guint from = step->next_phase - 1;
+
+  for (guint i = 0; i < plan->buffers->len; i++)
+    {
+      const FenPlanBuffer *buffer = &g_array_index (plan->buffers, FenPlanBuffer, i);
+      if (!lives_always (step, buffer) && buffer->first <= from && buffer->last >= from)
+        check_guard (step, buffer);
+    }
+  for (guint i = 0; i < plan->buffers->len; i++)
+    {
+      const FenPlanBuffer *buffer = &g_array_index (plan->buffers, FenPlanBuffer, i);
+      if (buffer->first <= to && buffer->last >= to && buffer->last < from)
+        begin_life (step, buffer);
     }
 }
 
@@ -129,11 +159,13 @@ fen_step_enter (FenStep *step, guint phase)
     own = plan->step_buffer[FEN_STEP_WORKSPACE];
   step->ops.workspace = place (step, own);
   step->ops.workspace_bytes = own < 0 ? 0 : g_array_index (plan->buffers, FenPlanBuffer, own).bytes;
-  if (step->checking && phase >= step->next_phase)
-    {
-      check_phases (step, step->next_phase, phase);
-      step->next_phase = phase + 1;
-    }
+  if (!step->checking || phase + 1 == step->next_phase)
+    return;
+  if (phase >= step->next_phase)
+    check_advance (step, phase);
+  else
+    check_return (step, phase);
+  step->next_phase = phase + 1;
 }
 
 /* The chunk that follows chunk i. Measuring: chunks in the middle of a row ask nothing new. */
