@@ -125,6 +125,9 @@ fen_trainer_open (FenTrainer *trainer, GError **error)
   if (!open_folder (trainer, error))
     return FALSE;
   log_beginning (trainer);
+  for (guint i = 0; i < trainer->damaged->len; i++)
+    fen_trainer_event (trainer, FEN_EVENT_WARNING, "damaged-checkpoint", "%s",
+                       (const char *)trainer->damaged->pdata[i]);
   /* Equal bits run after run are what makes a resumed run the same run. On the CPU they cost nothing. */
   trainer->choice.options.deterministic = trainer->choice.properties.host_memory;
   trainer->device = fen_device_open (&trainer->choice, error);

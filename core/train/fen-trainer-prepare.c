@@ -227,13 +227,13 @@ open_dataset (FenTrainer *trainer, const char *path, GError **error)
 static gboolean
 find_checkpoint (FenTrainer *trainer, GError **error)
 {
-  g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GError) failure = NULL;
   if (!trainer->resume)
     return TRUE;
   trainer->checkpoint_path
-      = fen_checkpoint_newest (trainer->run_path, &trainer->state, TRUE, notes, &failure);
-  take_notes (trainer, notes);
+      = fen_checkpoint_newest (trainer->run_path, &trainer->state, TRUE, trainer->damaged, &failure);
+  for (guint i = 0; i < trainer->damaged->len; i++)
+    fen_trainer_note (trainer, g_strdup (trainer->damaged->pdata[i]));
   if (trainer->checkpoint_path != NULL)
     {
       trainer->checkpoint_step = trainer->state.step;

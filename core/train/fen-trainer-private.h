@@ -67,6 +67,7 @@ struct _FenTrainer {
   FenTrainState state;
   char *checkpoint_path;  /* resumed from; NULL = from the start */
   gint64 checkpoint_step; /* newest whole one; -1 = none */
+  GPtrArray *damaged;     /* lines about checkpoints that were not used, until metrics.jsonl is open */
 
   FenRows rows; /* one micro-batch */
   double recent_us[FEN_TRAINER_RECENT_STEPS];

@@ -77,6 +77,7 @@ trainer_new (FenConfig *config, GError **error)
   trainer->ring = fen_ring_new (RING_CAPACITY);
   trainer->cancellable = g_cancellable_new ();
   trainer->notes = g_ptr_array_new_with_free_func (g_free);
+  trainer->damaged = g_ptr_array_new_with_free_func (g_free);
   trainer->monitor = fen_monitor_new ();
   trainer->info = info_new (config);
   fen_train_state_init (&trainer->state);
@@ -195,6 +196,7 @@ fen_trainer_free (FenTrainer *trainer)
   fen_config_free (trainer->config);
   g_object_unref (trainer->cancellable);
   g_ptr_array_unref (trainer->notes);
+  g_ptr_array_unref (trainer->damaged);
   g_clear_pointer (&trainer->plan, fen_plan_unref);
   g_clear_error (&trainer->error);
   g_free (trainer->run_path);

@@ -20,9 +20,10 @@ driver_path (void)
 }
 
 static char **
-make_environment (const char *fault, guint64 at)
+make_environment (const char *folder, const char *fault, guint64 at)
 {
-  char **environment = g_get_environ ();
+  g_autofree char *cache = g_build_filename (folder, "cache", NULL);
+  char **environment = g_environ_setenv (g_get_environ (), "XDG_CACHE_HOME", cache, TRUE);
   const char *asan = g_getenv ("ASAN_OPTIONS");
   g_autofree char *shim = g_test_build_filename (G_TEST_BUILT, "faults", "libfault-shim.so", NULL);
   g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT, at);
@@ -38,10 +39,10 @@ make_environment (const char *fault, guint64 at)
 }
 
 static GPid
-start_driver (const char *command, const char *argument, const char *fault, guint64 at)
+start_driver (const char *folder, const char *command, const char *argument, const char *fault, guint64 at)
 {
   g_autofree char *driver = driver_path ();
-  g_auto (GStrv) environment = make_environment (fault, at);
+  g_auto (GStrv) environment = make_environment (folder, fault, at);
   char *arguments[] = { driver, (char *)command, (char *)argument, NULL };
   g_autoptr (GError) error = NULL;
   GPid child;
@@ -126,7 +127,7 @@ test_kill (void)
   g_autofree char *calm_config = write_config (folder, "calm", steps);
   g_autofree char *calm_root = g_build_filename (folder, "calm", NULL);
   const gint64 begin = g_get_monotonic_time ();
-  g_assert_false (wait_or_kill (start_driver ("new", calm_config, NULL, 0), 300 * G_USEC_PER_SEC));
+  g_assert_false (wait_or_kill (start_driver (folder, "new", calm_config, NULL, 0), 300 * G_USEC_PER_SEC));
   const gint64 duration = g_get_monotonic_time () - begin;
   g_autofree char *calm = only_run (calm_root);
   g_autofree char *expected = train_fixture_losses (calm);
@@ -144,7 +145,7 @@ test_kill (void)
       const gint64 delay
           = inside ? 60 * G_USEC_PER_SEC
                    : (gint64)(fen_random_uniform (&random) * 1.5 * (double)duration / (double)kills);
-      const GPid child = start_driver (run != NULL ? "resume" : "new", run != NULL ? run : config,
+      const GPid child = start_driver (folder, run != NULL ? "resume" : "new", run != NULL ? run : config,
                                        inside ? (i % 2 ? "KILL" : "TEAR") : NULL, at);
       const gboolean killed = wait_or_kill (child, delay);
       n_killed += killed;
@@ -156,9 +157,9 @@ test_kill (void)
   g_autofree char *run = only_run (root);
   g_autoptr (FenRunInfo) before = run != NULL ? fen_run_info (run) : NULL;
   if (before == NULL || before->status != FEN_RUN_FINISHED)
-    g_assert_false (
-        wait_or_kill (start_driver (run != NULL ? "resume" : "new", run != NULL ? run : config, NULL, 0),
-                      300 * G_USEC_PER_SEC));
+    g_assert_false (wait_or_kill (
+        start_driver (folder, run != NULL ? "resume" : "new", run != NULL ? run : config, NULL, 0),
+        300 * G_USEC_PER_SEC));
   g_autofree char *final = only_run (root);
   g_autofree char *found = train_fixture_losses (final);
   g_assert_cmpstr (found, ==, expected);

@@ -15,10 +15,6 @@ train_fixture_folder (void)
       g_free (folder);
       folder = g_dir_make_tmp ("fen-train-XXXXXX", NULL);
     }
-  g_autofree char *cache = g_build_filename (folder, "cache", NULL);
-  g_autofree char *data = g_build_filename (folder, "data", NULL);
-  g_setenv ("XDG_CACHE_HOME", cache, TRUE);
-  g_setenv ("XDG_DATA_HOME", data, TRUE);
   return folder;
 }
 

@@ -3,8 +3,8 @@
 
 #include "core/config/fen-config.h"
 
-/* A new temporary folder, on a RAM disk when there is one (checkpoints are fsynced). Also sets XDG_CACHE_HOME and
- * XDG_DATA_HOME into it. Free with g_free after fen_io_remove_tree. */
+/* A new temporary folder, on a RAM disk when there is one (checkpoints are fsynced). Free with g_free after
+ * fen_io_remove_tree. */
 char *train_fixture_folder (void);
 /* Writes `folder`/text.txt: about `lines` lines of words. */
 void train_fixture_write_text (const char *folder, guint lines);
