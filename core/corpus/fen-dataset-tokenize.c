@@ -8,6 +8,7 @@
  */
 #include "core/corpus/fen-dataset-private.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define BATCH_BYTES (1u << 20)        /* of text, closed by the document that passes it */
@@ -38,8 +39,9 @@ typedef struct {
   GThreadPool *pool; /* NULL: batches are encoded here */
   GQueue batches;    /* submitted, in order */
   gsize in_flight;   /* their text */
-  GMutex lock;
-  GCond finished;
+  /* pthread, not GMutex, whose order ThreadSanitizer cannot see */
+  pthread_mutex_t lock;
+  pthread_cond_t finished;
   GPtrArray *encoders; /* of the workers, idle */
 } Pipeline;
 
@@ -99,18 +101,18 @@ work (gpointer data, gpointer user_data)
   Batch *batch = data;
   Pipeline *pipeline = user_data;
   FenEncoder *encoder = NULL;
-  g_mutex_lock (&pipeline->lock);
+  pthread_mutex_lock (&pipeline->lock);
   if (pipeline->encoders->len > 0)
     encoder = g_ptr_array_steal_index_fast (pipeline->encoders, pipeline->encoders->len - 1);
-  g_mutex_unlock (&pipeline->lock);
+  pthread_mutex_unlock (&pipeline->lock);
   if (encoder == NULL)
     encoder = fen_encoder_new (pipeline->job->tokenizer);
   encode_batch (batch, encoder, pipeline->end_id);
-  g_mutex_lock (&pipeline->lock);
+  pthread_mutex_lock (&pipeline->lock);
   g_ptr_array_add (pipeline->encoders, encoder);
   batch->done = TRUE;
-  g_cond_signal (&pipeline->finished);
-  g_mutex_unlock (&pipeline->lock);
+  pthread_cond_signal (&pipeline->finished);
+  pthread_mutex_unlock (&pipeline->lock);
 }
 
 static gboolean
@@ -139,10 +141,10 @@ static gboolean
 retire (Pipeline *pipeline, GError **error)
 {
   Batch *batch = g_queue_pop_head (&pipeline->batches);
-  g_mutex_lock (&pipeline->lock);
+  pthread_mutex_lock (&pipeline->lock);
   while (!batch->done)
-    g_cond_wait (&pipeline->finished, &pipeline->lock);
-  g_mutex_unlock (&pipeline->lock);
+    pthread_cond_wait (&pipeline->finished, &pipeline->lock);
+  pthread_mutex_unlock (&pipeline->lock);
   pipeline->in_flight -= batch->text->len;
   gboolean ok = write_batch (pipeline, batch, error);
   batch_free (batch);
@@ -163,8 +165,14 @@ submit (Pipeline *pipeline, GError **error)
     }
   g_queue_push_tail (&pipeline->batches, batch);
   pipeline->in_flight += batch->text->len;
-  if (pipeline->pool != NULL && !g_thread_pool_push (pipeline->pool, batch, error))
-    return FALSE;
+  if (pipeline->pool != NULL)
+    {
+      pthread_mutex_lock (&pipeline->lock); /* the worker takes it first, so it sees the batch as it is now */
+      gboolean pushed = g_thread_pool_push (pipeline->pool, batch, error);
+      pthread_mutex_unlock (&pipeline->lock);
+      if (!pushed)
+        return FALSE;
+    }
   while (!g_queue_is_empty (&pipeline->batches) && (pipeline->pool == NULL || pipeline->in_flight > room))
     if (!retire (pipeline, error))
       return FALSE;
@@ -273,20 +281,29 @@ run (Pipeline *pipeline, GError **error)
     }
 }
 
+static void
+free_pool (GThreadPool *pool)
+{
+  g_thread_pool_free (pool, TRUE, TRUE);
+}
+
 gboolean
 fen_dataset_tokenize (const FenTokenizeJob *job, GError **error)
 {
   Pipeline pipeline = { .job = job, .end_id = fen_tokenizer_end_of_document_id (job->tokenizer) };
-  g_mutex_init (&pipeline.lock);
-  g_cond_init (&pipeline.finished);
+  pthread_mutex_init (&pipeline.lock, NULL);
+  pthread_cond_init (&pipeline.finished, NULL);
   g_queue_init (&pipeline.batches);
+  g_autoptr (GError) no_threads = NULL;
   pipeline.batch = batch_new ();
   pipeline.encoder = fen_encoder_new (job->tokenizer);
   pipeline.ids = g_array_new (FALSE, FALSE, sizeof (guint32));
   pipeline.encoders = g_ptr_array_new_with_free_func ((GDestroyNotify)fen_encoder_free);
   /* a second thread costs more than a batch's work */
   if (job->threads > 1 && fen_reader_bytes_total (job->reader) > BATCH_BYTES)
-    pipeline.pool = g_thread_pool_new (work, &pipeline, (gint)job->threads, FALSE, NULL);
+    pipeline.pool = g_thread_pool_new (work, &pipeline, (gint)job->threads, TRUE, &no_threads);
+  if (no_threads != NULL) /* the system gives no more: one thread does as well */
+    g_clear_pointer (&pipeline.pool, free_pool);
 
   gboolean ok = run (&pipeline, error);
 
@@ -297,7 +314,7 @@ fen_dataset_tokenize (const FenTokenizeJob *job, GError **error)
   g_array_unref (pipeline.ids);
   fen_encoder_free (pipeline.encoder);
   batch_free (pipeline.batch);
-  g_mutex_clear (&pipeline.lock);
-  g_cond_clear (&pipeline.finished);
+  pthread_mutex_destroy (&pipeline.lock);
+  pthread_cond_destroy (&pipeline.finished);
   return ok;
 }

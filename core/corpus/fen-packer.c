@@ -7,6 +7,7 @@
  */
 #include "core/corpus/fen-packer.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "core/base/fen-random.h"
@@ -16,6 +17,7 @@
 enum { PURPOSE_ROWS = 1, PURPOSE_DOCUMENTS = 2, PURPOSE_ROTATION = 3 };
 
 typedef struct {
+  guint references; /* under the packer's lock */
   gint64 number;
   gint64 rotation; /* row 0 starts here in the stream */
   FenPermutation rows, documents;
@@ -27,8 +29,8 @@ struct _FenPacker {
   FenPart part;
   FenPackerOptions options;
   gint64 rows;
-  GMutex lock;
-  Epoch *kept[N_KEPT]; /* atomic reference counts; the most recently used first */
+  pthread_mutex_t lock; /* not a GMutex, whose order ThreadSanitizer cannot see */
+  Epoch *kept[N_KEPT];  /* the most recently used first */
 };
 
 /* A stretch of a row that lies in one document. */
@@ -37,18 +39,15 @@ typedef struct {
   gint64 follower; /* the token after the last one, as a target; -1: none */
 } Segment;
 
-static void
-epoch_clear (gpointer data)
-{
-  g_free (((Epoch *)data)->starts);
-}
-
+/* With the packer's lock held. */
 static void
 epoch_unref (Epoch *epoch)
 {
-  g_atomic_rc_box_release_full (epoch, epoch_clear);
+  if (--epoch->references > 0)
+    return;
+  g_free (epoch->starts);
+  g_free (epoch);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Epoch, epoch_unref)
 
 static gint64
 document_at (const FenPacker *packer, const Epoch *epoch, gint64 k)
@@ -59,9 +58,10 @@ document_at (const FenPacker *packer, const Epoch *epoch, gint64 k)
 static Epoch *
 epoch_new (const FenPacker *packer, gint64 number)
 {
-  Epoch *epoch = g_atomic_rc_box_new0 (Epoch);
+  Epoch *epoch = g_new0 (Epoch, 1);
   guint64 stream = FEN_RANDOM_STREAM_SHUFFLE + ((guint64)number << 8);
   gint64 n = packer->part.n_documents;
+  epoch->references = 1;
   epoch->number = number;
   fen_permutation_init (&epoch->rows, packer->options.seed, stream, PURPOSE_ROWS,
                         (guint64)MAX (packer->rows, 1));
@@ -91,7 +91,7 @@ get_epoch (FenPacker *packer, gint64 number)
 {
   if (!packer->options.shuffle)
     number = 0;
-  g_mutex_lock (&packer->lock);
+  pthread_mutex_lock (&packer->lock);
   guint i = 0;
   while (i < N_KEPT - 1 && !(packer->kept[i] != NULL && packer->kept[i]->number == number))
     i++;
@@ -103,9 +103,17 @@ get_epoch (FenPacker *packer, gint64 number)
     }
   memmove (packer->kept + 1, packer->kept, i * sizeof *packer->kept);
   packer->kept[0] = epoch;
-  g_atomic_rc_box_acquire (epoch);
-  g_mutex_unlock (&packer->lock);
+  epoch->references++;
+  pthread_mutex_unlock (&packer->lock);
   return epoch;
+}
+
+static void
+put_epoch (FenPacker *packer, Epoch *epoch)
+{
+  pthread_mutex_lock (&packer->lock);
+  epoch_unref (epoch);
+  pthread_mutex_unlock (&packer->lock);
 }
 
 FenPacker *
@@ -118,7 +126,7 @@ fen_packer_new (FenTokenCache *cache, FenPart *part, const FenPackerOptions *opt
   packer->rows = packer->part.n_tokens / options->row_tokens;
   if (options->pad && packer->part.n_tokens % options->row_tokens != 0)
     packer->rows++;
-  g_mutex_init (&packer->lock);
+  pthread_mutex_init (&packer->lock, NULL);
   memset (part, 0, sizeof *part);
   return packer;
 }
@@ -130,7 +138,7 @@ fen_packer_free (FenPacker *packer)
     return;
   for (guint i = 0; i < N_KEPT; i++)
     g_clear_pointer (&packer->kept[i], epoch_unref);
-  g_mutex_clear (&packer->lock);
+  pthread_mutex_destroy (&packer->lock);
   fen_part_clear (&packer->part);
   g_free (packer);
 }
@@ -285,9 +293,11 @@ fen_packer_fill (FenPacker *packer, gint64 first_row, gint64 n_rows, const FenRo
   g_return_val_if_fail (packer->rows > 0 && first_row >= 0 && n_rows >= 0 && rows->tokens != NULL, -1);
   for (gint64 i = 0; i < n_rows; i++)
     {
-      g_autoptr (Epoch) epoch = get_epoch (packer, (first_row + i) / packer->rows);
+      Epoch *epoch = get_epoch (packer, (first_row + i) / packer->rows);
       Row row = row_at (packer, rows, i);
-      if (!fill_row (packer, epoch, (first_row + i) % packer->rows, &row, &n_targets, error))
+      gboolean ok = fill_row (packer, epoch, (first_row + i) % packer->rows, &row, &n_targets, error);
+      put_epoch (packer, epoch);
+      if (!ok)
         return -1;
     }
   return n_targets;
