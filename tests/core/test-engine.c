@@ -6,6 +6,7 @@
 #include "tests/support/engine-fixture.h"
 #include "core/base/fen-random.h"
 #include "core/engine/fen-engine-private.h"
+#include "kernels/reference/fen-reference.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -431,6 +432,104 @@ test_resume (void)
   free_batch (&batch);
 }
 
+/* The loss at weights + at * direction, for one parameter in double storage. */
+static double
+loss_at (EngineFixture *f, const FenStateTensor *state, const double *weights, const double *direction,
+         double at, const FenBatch *batch)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree double *moved = g_new (double, state->elements);
+  double loss = 0;
+
+  for (gint64 i = 0; i < state->elements; i++)
+    moved[i] = weights[i] + at * direction[i];
+  fen_engine_write_state (f->engine, state, moved, &error);
+  g_assert_no_error (error);
+  fen_engine_evaluate (f->engine, batch, &loss, &error);
+  g_assert_no_error (error);
+  return loss;
+}
+
+/* The slope of the loss along each parameter's own gradient is the gradient's norm. Weights and activations are in
+ * double precision; losses and gradients are fp32 by contract, so the five-point difference of a sum of some 20
+ * losses of about 6 is good to about 1e-5 and its own error, h^4, to less. A wrong factor anywhere is far outside. */
+static void
+check_slopes (EngineFixture *f, const FenBatch *batch)
+{
+  gsize n_params, n_state;
+  const FenParam *params = fen_model_params (f->model, &n_params);
+  const FenStateTensor *state = fen_engine_state_tensors (f->engine, &n_state);
+  g_autoptr (GError) error = NULL;
+
+  fen_engine_micro_step (f->engine, batch, 1, &error);
+  g_assert_no_error (error);
+  for (gsize i = 0; i < n_params; i++)
+    {
+      const gint64 n = params[i].elements;
+      g_autofree float *gradient = g_new (float, n);
+      g_autofree double *weights = g_new (double, n), *direction = g_new (double, n);
+      double norm = 0, h, slope;
+
+      g_assert_true (state[i].is_weight && state[i].elements == n && state[i].dtype == FEN_F64);
+      fen_engine_read_gradient (f->engine, &params[i], gradient, &error);
+      fen_engine_read_state (f->engine, &state[i], weights, &error);
+      g_assert_no_error (error);
+      for (gint64 k = 0; k < n; k++)
+        norm += (double)gradient[k] * (double)gradient[k];
+      norm = sqrt (norm);
+      /* Key biases move all scores of a query alike: softmax takes no notice, and the gradient is rounding noise. */
+      if (norm < 1e-3)
+        continue;
+      for (gint64 k = 0; k < n; k++)
+        direction[k] = (double)gradient[k] / norm;
+      h = MIN (0.05, 0.05 / norm * 4);
+      slope = (8
+                   * (loss_at (f, &state[i], weights, direction, h, batch)
+                      - loss_at (f, &state[i], weights, direction, -h, batch))
+               - (loss_at (f, &state[i], weights, direction, 2 * h, batch)
+                  - loss_at (f, &state[i], weights, direction, -2 * h, batch)))
+              / (12 * h);
+      loss_at (f, &state[i], weights, direction, 0, batch);
+      if (fabs (slope / norm - 1) > 1e-3)
+        g_test_message ("%s: slope %g, gradient %g", params[i].name, slope, norm);
+      g_assert_cmpfloat (fabs (slope / norm - 1), <=, 1e-3);
+    }
+}
+
+static void
+test_finite_differences (void)
+{
+  for (int i = 0; i < 4; i++)
+    {
+      g_autoptr (FenConfig) config = golden_config (models[i], 2, 9);
+      g_autoptr (GError) error = NULL;
+      FenRandom random;
+      RandomBatch batch;
+      EngineFixture f;
+
+      if (i % 2 == 1)
+        {
+          config->window_size = 5;
+          config->window_pattern = FEN_WINDOW_ALTERNATE;
+          config->sink_tokens = 1;
+          config->use_chunked_training = TRUE;
+          config->chunk_size = 4;
+        }
+      fen_random_init (&random, 41 + (guint64)i, 1);
+      random_batch (&batch, &random, 2, 9, i % 2 == 1);
+      for (int k = 0; k < 18; k++)
+        batch.tokens[k]
+            += batch.tokens[k] == 0; /* the padding token's embedding has no gradient on purpose */
+      engine_fixture_targets (batch.tokens, 2, 9, batch.targets);
+      engine_fixture_open (&f, config, FEN_PLAN_TRAIN, 256, fen_backend_reference (), &error);
+      g_assert_no_error (error);
+      g_assert_cmpint (fen_plan_settings (f.plan)->storage, ==, FEN_F64);
+      check_slopes (&f, &batch.batch);
+      engine_fixture_close (&f);
+      free_batch (&batch);
+    }
+}
+
 /* A weight that became infinite: the update is skipped, nothing changes, fp16 halves its scale. */
 static void
 test_skip (void)
@@ -624,6 +723,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/engine/finite-differences", test_finite_differences);
   g_test_add_func ("/engine/chunked", test_chunked);
   g_test_add_func ("/engine/properties", test_properties);
   g_test_add_func ("/engine/storage", test_storage);

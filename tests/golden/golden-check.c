@@ -18,6 +18,7 @@
 #include "tests/support/engine-fixture.h"
 #include "core/base/fen-json.h"
 #include "core/model/fen-safetensors.h"
+#include "kernels/reference/fen-reference.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,7 @@ static const Tolerances fp16 = { 1e-3, 4e-3, 5e-3, 1e-3, 2e-3, 3e-2, 4e-3 };
 typedef struct {
   FenConfig *config;
   const char *dir;
+  const FenBackend *backend; /* of the reference device, or NULL */
   const Tolerances *tolerance;
   FenSafetensors *tensors;
   JsonNode *json;
@@ -258,7 +260,7 @@ check_greedy (Check *check, GError **error)
   g_autofree gint32 *tokens = g_new (gint32, MAX (n, 1));
   g_autofree float *logits = g_new (float, vocab_limit);
   double worst = 0;
-  gboolean ok = engine_fixture_open (&f, check->config, FEN_PLAN_GENERATE, 0, NULL, error);
+  gboolean ok = engine_fixture_open (&f, check->config, FEN_PLAN_GENERATE, 0, check->backend, error);
 
   for (guint i = 0; i < n; i++)
     tokens[i] = (gint32)golden_number (check, "greedy", i);
@@ -305,7 +307,7 @@ run (Check *check, GError **error)
   batch = (FenBatch){
     .rows = check->rows, .row_tokens = check->row_tokens, .tokens = check->tokens, .targets = check->targets
   };
-  ok = engine_fixture_open (&f, check->config, FEN_PLAN_TRAIN, 0, NULL, error);
+  ok = engine_fixture_open (&f, check->config, FEN_PLAN_TRAIN, 0, check->backend, error);
   if (ok)
     {
       const FenPlanSettings *s = fen_plan_settings (f.plan);
@@ -330,7 +332,7 @@ parse (Check *check, int *argc, char ***argv, GError **error)
   gboolean checkpointing = FALSE, keep = FALSE, plain = FALSE;
   gint64 chunk = 0, window = 0, threads = 0;
   const GOptionEntry entries[]
-      = { { "device", 0, 0, G_OPTION_ARG_STRING, &device, "cpu (default), cuda, cuda:N", "NAME" },
+      = { { "device", 0, 0, G_OPTION_ARG_STRING, &device, "cpu (default), reference, cuda, cuda:N", "NAME" },
           { "dtype", 0, 0, G_OPTION_ARG_STRING, &dtype, "storage: f32 (default), bf16, f16", "TYPE" },
           { "gradient-checkpointing", 0, 0, G_OPTION_ARG_NONE, &checkpointing, "recompute layers", NULL },
           { "keep-attention", 0, 0, G_OPTION_ARG_NONE, &keep, "... but not their attention", NULL },
@@ -355,6 +357,8 @@ parse (Check *check, int *argc, char ***argv, GError **error)
     {
       g_free (check->config->device);
       check->config->device = g_strdup (device);
+      if (strcmp (device, "reference") == 0)
+        check->backend = fen_backend_reference ();
     }
   check->tolerance = &exact;
   if (dtype != NULL && strcmp (dtype, "f32") != 0)
