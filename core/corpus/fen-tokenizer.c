@@ -156,7 +156,7 @@ load_bytes (GBytes *json, const char *source, const char *path, GError **error)
   const char *text = g_bytes_get_data (json, &bytes);
 
   t->json = g_bytes_ref (json);
-  if (!fen_tokenizer_parse (t, text, bytes, error))
+  if (!fen_tokenizer_parse (t, text != NULL ? text : "", bytes, error)) /* no bytes have no address */
     return NULL;
   guess_ends (t);
   if (path != NULL && !read_config (t, path, error))
