@@ -58,7 +58,7 @@ open_module (const char *path, char *reason, size_t size)
   if (module == NULL)
     {
       const char *why = dlerror ();
-      snprintf (reason, size, "%s", why != NULL ? why : path);
+      snprintf (reason, size, "%.*s", (int)size - 1, why != NULL ? why : path);
     }
   return module;
 }

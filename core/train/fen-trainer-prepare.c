@@ -71,6 +71,7 @@ plan_run (FenTrainer *trainer, gint64 vocab, GError **error)
   g_autoptr (FenModel) model = open_model (trainer, vocab, error);
   if (model == NULL)
     return FALSE;
+  fen_model_set_context (model, trainer->config->max_seq_len);
   fen_model_shape (model, &shape);
   if (!fen_config_validate_model (trainer->config, &shape, notes, error))
     return FALSE;
