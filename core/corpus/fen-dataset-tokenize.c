@@ -36,13 +36,15 @@ typedef struct {
   gboolean any_id;
   guint32 last_id;
 
-  GThreadPool *pool; /* NULL: batches are encoded here */
-  GQueue batches;    /* submitted, in order */
-  gsize in_flight;   /* their text */
-  /* pthread, not GMutex, whose order ThreadSanitizer cannot see */
+  GPtrArray *threads; /* the workers; none: batches are encoded here */
+  GQueue batches;     /* submitted, in order; this thread's */
+  gsize in_flight;    /* their text */
+  /* Shared with the workers. pthread, because ThreadSanitizer cannot see the order that GLib's own locks (and its thread
+   * pool) make. */
   pthread_mutex_t lock;
-  pthread_cond_t finished;
-  GPtrArray *encoders; /* of the workers, idle */
+  pthread_cond_t finished, submitted;
+  GQueue waiting; /* batches that no worker has taken */
+  gboolean quit;
 } Pipeline;
 
 static Batch *
@@ -95,24 +97,52 @@ encode_batch (Batch *batch, FenEncoder *encoder, gint64 end_id)
     }
 }
 
-static void
-work (gpointer data, gpointer user_data)
+static gpointer
+work (gpointer data)
 {
-  Batch *batch = data;
-  Pipeline *pipeline = user_data;
-  FenEncoder *encoder = NULL;
+  Pipeline *pipeline = data;
+  g_autoptr (FenEncoder) encoder = fen_encoder_new (pipeline->job->tokenizer);
   pthread_mutex_lock (&pipeline->lock);
-  if (pipeline->encoders->len > 0)
-    encoder = g_ptr_array_steal_index_fast (pipeline->encoders, pipeline->encoders->len - 1);
+  for (;;)
+    {
+      while (!pipeline->quit && g_queue_is_empty (&pipeline->waiting))
+        pthread_cond_wait (&pipeline->submitted, &pipeline->lock);
+      if (pipeline->quit)
+        break;
+      Batch *batch = g_queue_pop_head (&pipeline->waiting);
+      pthread_mutex_unlock (&pipeline->lock);
+      encode_batch (batch, encoder, pipeline->end_id);
+      pthread_mutex_lock (&pipeline->lock);
+      batch->done = TRUE;
+      pthread_cond_signal (&pipeline->finished);
+    }
   pthread_mutex_unlock (&pipeline->lock);
-  if (encoder == NULL)
-    encoder = fen_encoder_new (pipeline->job->tokenizer);
-  encode_batch (batch, encoder, pipeline->end_id);
+  return NULL;
+}
+
+/* As many workers as the system gives; without any, this thread does the work. */
+static void
+start_workers (Pipeline *pipeline)
+{
+  for (guint i = 0; i < pipeline->job->threads; i++)
+    {
+      GThread *thread = g_thread_try_new ("tokenize", work, pipeline, NULL);
+      if (thread == NULL)
+        return;
+      g_ptr_array_add (pipeline->threads, thread);
+    }
+}
+
+/* A batch that is being encoded is finished; the others stay as they are. */
+static void
+stop_workers (Pipeline *pipeline)
+{
   pthread_mutex_lock (&pipeline->lock);
-  g_ptr_array_add (pipeline->encoders, encoder);
-  batch->done = TRUE;
-  pthread_cond_signal (&pipeline->finished);
+  pipeline->quit = TRUE;
+  pthread_cond_broadcast (&pipeline->submitted);
   pthread_mutex_unlock (&pipeline->lock);
+  for (guint i = 0; i < pipeline->threads->len; i++)
+    g_thread_join (g_ptr_array_index (pipeline->threads, i));
 }
 
 static gboolean
@@ -158,22 +188,22 @@ submit (Pipeline *pipeline, GError **error)
   gsize room = CLAMP (2 * (gsize)pipeline->job->threads * BATCH_BYTES, MIN_IN_FLIGHT, MAX_IN_FLIGHT);
   pipeline->batch = batch_new ();
   pipeline->document_start = 0;
-  if (pipeline->pool == NULL)
+  gboolean alone = pipeline->threads->len == 0;
+  g_queue_push_tail (&pipeline->batches, batch);
+  pipeline->in_flight += batch->text->len;
+  if (alone)
     {
       encode_batch (batch, pipeline->encoder, pipeline->end_id);
       batch->done = TRUE;
     }
-  g_queue_push_tail (&pipeline->batches, batch);
-  pipeline->in_flight += batch->text->len;
-  if (pipeline->pool != NULL)
+  else
     {
-      pthread_mutex_lock (&pipeline->lock); /* the worker takes it first, so it sees the batch as it is now */
-      gboolean pushed = g_thread_pool_push (pipeline->pool, batch, error);
+      pthread_mutex_lock (&pipeline->lock);
+      g_queue_push_tail (&pipeline->waiting, batch);
+      pthread_cond_signal (&pipeline->submitted);
       pthread_mutex_unlock (&pipeline->lock);
-      if (!pushed)
-        return FALSE;
     }
-  while (!g_queue_is_empty (&pipeline->batches) && (pipeline->pool == NULL || pipeline->in_flight > room))
+  while (!g_queue_is_empty (&pipeline->batches) && (alone || pipeline->in_flight > room))
     if (!retire (pipeline, error))
       return FALSE;
   return TRUE;
@@ -281,40 +311,34 @@ run (Pipeline *pipeline, GError **error)
     }
 }
 
-static void
-free_pool (GThreadPool *pool)
-{
-  g_thread_pool_free (pool, TRUE, TRUE);
-}
-
 gboolean
 fen_dataset_tokenize (const FenTokenizeJob *job, GError **error)
 {
   Pipeline pipeline = { .job = job, .end_id = fen_tokenizer_end_of_document_id (job->tokenizer) };
   pthread_mutex_init (&pipeline.lock, NULL);
   pthread_cond_init (&pipeline.finished, NULL);
+  pthread_cond_init (&pipeline.submitted, NULL);
   g_queue_init (&pipeline.batches);
-  g_autoptr (GError) no_threads = NULL;
+  g_queue_init (&pipeline.waiting);
   pipeline.batch = batch_new ();
   pipeline.encoder = fen_encoder_new (job->tokenizer);
   pipeline.ids = g_array_new (FALSE, FALSE, sizeof (guint32));
-  pipeline.encoders = g_ptr_array_new_with_free_func ((GDestroyNotify)fen_encoder_free);
+  pipeline.threads = g_ptr_array_new ();
   /* a second thread costs more than a batch's work */
   if (job->threads > 1 && fen_reader_bytes_total (job->reader) > BATCH_BYTES)
-    pipeline.pool = g_thread_pool_new (work, &pipeline, (gint)job->threads, TRUE, &no_threads);
-  if (no_threads != NULL) /* the system gives no more: one thread does as well */
-    g_clear_pointer (&pipeline.pool, free_pool);
+    start_workers (&pipeline);
 
   gboolean ok = run (&pipeline, error);
 
-  if (pipeline.pool != NULL)
-    g_thread_pool_free (pipeline.pool, !ok, TRUE);
+  stop_workers (&pipeline);
+  g_ptr_array_unref (pipeline.threads);
+  g_queue_clear (&pipeline.waiting);
   g_queue_clear_full (&pipeline.batches, batch_free);
-  g_ptr_array_unref (pipeline.encoders);
   g_array_unref (pipeline.ids);
   fen_encoder_free (pipeline.encoder);
   batch_free (pipeline.batch);
   pthread_mutex_destroy (&pipeline.lock);
   pthread_cond_destroy (&pipeline.finished);
+  pthread_cond_destroy (&pipeline.submitted);
   return ok;
 }

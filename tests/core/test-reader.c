@@ -130,6 +130,17 @@ test_pieces (Fixture *fixture, gconstpointer data)
       }
 }
 
+/* A text as long as a piece, ending where a cut would be: one piece, the first and the last. */
+static void
+test_piece_that_just_fits (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *text = g_strnfill (FEN_READER_PIECE_BYTES, 'x');
+  text[FEN_READER_PIECE_BYTES - 1] = '\n';
+  g_autofree char *path = put (fixture, "fits.txt", text, -1);
+  g_autofree char *expected = g_strconcat (text, "|", NULL);
+  assert_reads (path, expected);
+}
+
 static void
 test_folder (Fixture *fixture, gconstpointer data)
 {
@@ -450,6 +461,7 @@ main (int argc, char **argv)
 #define ADD(name) g_test_add ("/reader/" #name, Fixture, NULL, set_up, test_##name, tear_down)
   ADD (txt);
   ADD (pieces);
+  ADD (piece_that_just_fits);
   ADD (folder);
   ADD (folder_notes_are_bounded);
   ADD (jsonl);
