@@ -186,7 +186,7 @@ test_threads (Fixture *fixture, gconstpointer data)
           g_array_append_val (expected, c);
         }
       g_array_append_val (expected, end);
-      g_autofree char *path = put (fixture, name, text, (gssize)sizes[d]);
+      g_free (put (fixture, name, text, (gssize)sizes[d]));
     }
   g_autofree char *tree = g_build_filename (fixture->folder, "tree", NULL);
   for (guint threads = 1; threads <= 4; threads++)
@@ -367,6 +367,7 @@ test_stale_files (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (g_utime (old, &long_ago), ==, 0);
   g_assert_cmpint (g_utime (foreign, &long_ago), ==, 0);
   g_autoptr (FenDataset) dataset = open_path (fixture, path);
+  g_assert_false (fen_dataset_info (dataset)->from_cache);
   g_assert_false (g_file_test (old, G_FILE_TEST_EXISTS));
   g_assert_true (g_file_test (fresh, G_FILE_TEST_EXISTS));
   g_assert_true (g_file_test (foreign, G_FILE_TEST_EXISTS));

@@ -150,7 +150,7 @@ test_folder (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     {
       gboolean is_empty = g_str_equal (names[i], "empty.txt");
-      g_autofree char *path = put (fixture, names[i], is_empty ? "" : names[i], -1);
+      g_free (put (fixture, names[i], is_empty ? "" : names[i], -1));
     }
   g_autofree char *loop = g_build_filename (fixture->folder, "b", "loop", NULL);
   g_autofree char *self = g_build_filename (fixture->folder, "self.txt", NULL);
@@ -180,7 +180,7 @@ test_folder_notes_are_bounded (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GError) error = NULL;
-  g_autofree char *good = put (fixture, "good.txt", "x", -1);
+  g_free (put (fixture, "good.txt", "x", -1));
   for (guint i = 0; i < 50; i++)
     {
       g_autofree char *name = g_strdup_printf ("%u\n.txt", i);
@@ -189,6 +189,7 @@ test_folder_notes_are_bounded (Fixture *fixture, gconstpointer data)
     }
   g_autofree char *all = read_all (fixture->folder, NULL, notes, &error);
   g_assert_no_error (error);
+  g_assert_cmpstr (all, ==, "x|");
   g_assert_cmpuint (notes->len, ==, 11);
   g_assert_null (strchr (g_ptr_array_index (notes, 0), '\n'));
   g_assert_nonnull (strstr (g_ptr_array_index (notes, 10), "40 more"));
@@ -390,8 +391,9 @@ test_hash (Fixture *fixture, gconstpointer data)
       g_autofree char *root = g_strdup_printf ("%u", i);
       g_autofree char *first = g_strdup_printf ("%u/%s", i, trees[i][0]);
       g_autofree char *second = g_strdup_printf ("%u/z.txt", i);
-      g_autofree char *path = put (fixture, first, trees[i][1], -1);
-      g_autofree char *other = trees[i][2] != NULL ? put (fixture, second, trees[i][2], -1) : NULL;
+      g_free (put (fixture, first, trees[i][1], -1));
+      if (trees[i][2] != NULL)
+        g_free (put (fixture, second, trees[i][2], -1));
       g_autofree char *folder = g_build_filename (fixture->folder, root, NULL);
       g_autoptr (FenSource) source = fen_source_new (folder, NULL, NULL, NULL);
       g_assert_true (fen_source_hash (source, "text", hashes[i], NULL, NULL, NULL, NULL));
