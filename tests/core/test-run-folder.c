@@ -67,6 +67,7 @@ make_run (Place *place, FenRunStatus status, gint64 started)
   g_autoptr (FenRunFolder) folder = fen_run_folder_create (place->config, &error);
   g_assert_no_error (error);
   g_autoptr (FenRunInfo) info = write_state (folder, status, started);
+  g_assert_nonnull (info);
   return g_strdup (fen_run_folder_path (folder));
 }
 
@@ -250,6 +251,7 @@ test_find_and_rename (Place *place, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autofree char *one = make_run (place, FEN_RUN_FINISHED, 100);
   g_autofree char *two = make_run (place, FEN_RUN_FINISHED, 200);
+  g_assert_cmpstr (one, !=, two);
   g_autofree char *id = g_path_get_basename (one);
   g_autofree char *by_id = fen_runs_find (place->root, id, &error);
   g_assert_cmpstr (by_id, ==, one);
@@ -328,6 +330,7 @@ test_leftovers (Place *place, gconstpointer data)
   put (writing, "model.safetensors", "x");
   g_autoptr (FenRunFolder) folder = fen_run_folder_open (path, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (folder);
   g_assert_false (g_file_test (writing, G_FILE_TEST_EXISTS));
   g_assert_false (g_file_test (moved, G_FILE_TEST_EXISTS));
   g_assert_false (g_file_test (replaced, G_FILE_TEST_EXISTS));
