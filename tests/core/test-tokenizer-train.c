@@ -182,6 +182,7 @@ test_progress_and_cancel (void)
       = fen_tokenizer_train_bpe (give_texts, &texts, 600, 2, cancellable, note_progress, &last, &error);
 
   g_assert_no_error (error);
+  g_assert_nonnull (tokenizer);
   g_assert_cmpfloat (last, ==, 1);
   g_cancellable_cancel (cancellable);
   texts.texts = whole;

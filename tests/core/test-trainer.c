@@ -166,6 +166,7 @@ test_whole_run (Place *place, gconstpointer data)
   g_autofree char *checkpoint = fen_checkpoint_path (run, 30);
   g_autoptr (FenModel) again = fen_model_open (checkpoint, 0, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (again);
 }
 
 /* config.json of a run folder is complete: it runs again, and to the same losses. */
@@ -517,7 +518,6 @@ static void
 test_moved_sources (Place *place, gconstpointer data)
 {
   const char *golden = g_getenv ("FENESTRA_GOLDEN_DIR");
-  g_autoptr (GError) error = NULL;
   g_autofree char *source = g_build_filename (golden, "tokenizers", "bytelevel-512", "tokenizer.json", NULL);
   g_autofree char *elsewhere = g_build_filename (place->folder, "elsewhere.json", NULL);
   g_autofree char *text = NULL;
