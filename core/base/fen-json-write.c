@@ -67,11 +67,13 @@ new_line (FenJsonWriter *writer)
 }
 
 static void
-append_string (GString *text, const char *value)
+append_piece (GString *text, const char *value, gsize bytes)
 {
-  g_autofree char *valid = g_utf8_validate (value, -1, NULL) ? NULL : g_utf8_make_valid (value, -1);
-  g_string_append_c (text, '"');
-  for (const char *p = valid != NULL ? valid : value; *p != '\0'; p++)
+  g_autofree char *valid
+      = g_utf8_validate_len (value, bytes, NULL) ? NULL : g_utf8_make_valid (value, (gssize)bytes);
+  const char *from = valid != NULL ? valid : value;
+  const char *end = valid != NULL ? valid + strlen (valid) : value + bytes;
+  for (const char *p = from; p < end; p++)
     {
       guchar c = (guchar)*p;
       if (c == '"' || c == '\\')
@@ -84,6 +86,22 @@ append_string (GString *text, const char *value)
         g_string_append_printf (text, "\\u%04x", c);
       else
         g_string_append_c (text, *p);
+    }
+}
+
+static void
+append_string (GString *text, const char *value, gsize bytes)
+{
+  /* A NUL is valid UTF-8 but not to g_utf8_validate, and g_utf8_make_valid replaces it: pieces between NULs. */
+  g_string_append_c (text, '"');
+  for (gsize start = 0; start <= bytes;)
+    {
+      const char *nul = start < bytes ? memchr (value + start, '\0', bytes - start) : NULL;
+      const gsize length = nul != NULL ? (gsize)(nul - (value + start)) : bytes - start;
+      append_piece (text, value + start, length);
+      if (nul != NULL)
+        g_string_append (text, "\\u0000");
+      start += length + 1;
     }
   g_string_append_c (text, '"');
 }
@@ -99,7 +117,7 @@ begin_value (FenJsonWriter *writer, const char *key)
   writer->first = FALSE;
   if (key == NULL)
     return;
-  append_string (writer->text, key);
+  append_string (writer->text, key, strlen (key));
   g_string_append (writer->text, writer->indent > 0 ? ": " : ":");
 }
 
@@ -148,13 +166,22 @@ fen_json_writer_end_array (FenJsonWriter *writer)
 }
 
 void
-fen_json_writer_string (FenJsonWriter *writer, const char *key, const char *value)
+fen_json_writer_string_len (FenJsonWriter *writer, const char *key, const char *value, gsize bytes)
 {
   begin_value (writer, key);
-  if (value == NULL)
-    g_string_append (writer->text, "null");
-  else
-    append_string (writer->text, value);
+  append_string (writer->text, value, bytes);
+}
+
+void
+fen_json_writer_string (FenJsonWriter *writer, const char *key, const char *value)
+{
+  if (value != NULL)
+    {
+      fen_json_writer_string_len (writer, key, value, strlen (value));
+      return;
+    }
+  begin_value (writer, key);
+  g_string_append (writer->text, "null");
 }
 
 void

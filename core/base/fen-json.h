@@ -80,6 +80,8 @@ void fen_json_writer_begin_array (FenJsonWriter *writer, const char *key);
 void fen_json_writer_end_array (FenJsonWriter *writer);
 void fen_json_writer_string (FenJsonWriter *writer, const char *key,
                              const char *value); /* NULL writes null */
+/* `bytes` of text that may hold NULs, which are written as \u0000. */
+void fen_json_writer_string_len (FenJsonWriter *writer, const char *key, const char *value, gsize bytes);
 void fen_json_writer_int (FenJsonWriter *writer, const char *key, gint64 value);
 void fen_json_writer_double (FenJsonWriter *writer, const char *key, double value); /* NaN, inf: null */
 void fen_json_writer_float (FenJsonWriter *writer, const char *key, float value);   /* shortest float form */

@@ -367,6 +367,8 @@ test_writer (void)
   g_autoptr (FenJsonWriter) writer = fen_json_writer_new (2);
   fen_json_writer_begin_object (writer, NULL);
   fen_json_writer_string (writer, "s", "a\"\\\n\x01\xFFz");
+  fen_json_writer_string_len (writer, "len", "a\0\xFF\0", 4);
+  fen_json_writer_string_len (writer, "zero", "", 0);
   fen_json_writer_string (writer, "none", NULL);
   fen_json_writer_int (writer, "i", G_MININT64);
   fen_json_writer_double (writer, "nan", NAN);
@@ -387,6 +389,8 @@ test_writer (void)
   g_assert_cmpstr (text, ==,
                    "{\n"
                    "  \"s\": \"a\\\"\\\\\\n\\u0001\xEF\xBF\xBDz\",\n"
+                   "  \"len\": \"a\\u0000\xEF\xBF\xBD\\u0000\",\n"
+                   "  \"zero\": \"\",\n"
                    "  \"none\": null,\n"
                    "  \"i\": -9223372036854775808,\n"
                    "  \"nan\": null,\n"
