@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/fen-error.h"
 #include "core/base/fen-json.h"
 #include "core/corpus/fen-corpus-error.h"
 #include "core/engine/fen-engine.h"
@@ -31,6 +32,7 @@ exit_code_for (const GError *error)
     { FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_DEVICE, FEN_EXIT_DEVICE },
     { FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_LOCKED, FEN_EXIT_LOCKED },
     { FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_NO_SPACE, FEN_EXIT_WRITE },
+    { FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_CANNOT_WRITE, FEN_EXIT_WRITE },
     { FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_NOT_FINITE, FEN_EXIT_FAILED },
     { FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_STATE, FEN_EXIT_USAGE },
     { FEN_TRAIN_ERROR, -1, FEN_EXIT_INPUT },
@@ -48,10 +50,28 @@ exit_code_for (const GError *error)
   return FEN_EXIT_FAILED;
 }
 
+char *
+cli_one_line (const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  GString *line = g_string_new (NULL);
+  for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p))
+    {
+      const gunichar c = g_utf8_get_char (p);
+      const gboolean steers = g_unichar_iscntrl (c) || c == 0x2028 || c == 0x2029 || g_unichar_type (c) == G_UNICODE_FORMAT;
+      if (steers)
+        g_string_append_printf (line, "\\u%04x", c);
+      else
+        g_string_append_unichar (line, c);
+    }
+  return g_string_free (line, FALSE);
+}
+
 int
 cli_report (const GError *error)
 {
-  g_printerr ("fenestra-cli: %s\n", error->message);
+  g_autofree char *line = cli_one_line (error->message);
+  g_printerr ("fenestra-cli: %s\n", line);
   return exit_code_for (error);
 }
 
@@ -89,7 +109,7 @@ print_help (const char *command, const GOptionEntry *entries, gboolean has_setti
     g_print ("%s", own);
   if (has_settings)
     {
-      g_autofree char *settings = fen_config_help (100);
+      g_autofree char *settings = fen_config_help (100, found->settings);
       g_print ("Settings (defaults < --config FILE < flags):\n%s", settings);
     }
 }
@@ -110,7 +130,7 @@ parse_all (int *argc, char ***argv, const GOptionEntry *entries, FenConfig *conf
 {
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_option_context_set_help_enabled (context, FALSE);
-  g_option_context_set_ignore_unknown_options (context, config != NULL);
+  g_option_context_set_ignore_unknown_options (context, TRUE); /* named by us, with the nearest one that exists */
   if (entries != NULL)
     g_option_context_add_main_entries (context, entries, NULL);
   return g_option_context_parse (context, argc, argv, error)
@@ -119,12 +139,21 @@ parse_all (int *argc, char ***argv, const GOptionEntry *entries, FenConfig *conf
 
 /* Names the flag that was probably meant: a setting, or one of the command's own. */
 static void
-set_unknown_flag (GError **error, const char *flag, const GOptionEntry *entries)
+set_unknown_flag (GError **error, const char *flag, gboolean has_settings, const GOptionEntry *entries)
 {
   g_autoptr (GPtrArray) own = g_ptr_array_new ();
   for (const GOptionEntry *entry = entries; entry != NULL && entry->long_name != NULL; entry++)
     g_ptr_array_add (own, (gpointer) entry->long_name);
   g_ptr_array_add (own, NULL);
+  if (!has_settings)
+    {
+      /* The table's settings are not this command's: only its own flags are worth a guess. */
+      g_autofree char *quoted = fen_error_quote (flag);
+      g_autofree char *flags = own->len > 1 ? g_strjoinv (", --", (char **) own->pdata) : g_strdup ("help");
+      g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_UNKNOWN_OPTION, "unknown option %s; allowed are --%s",
+                   quoted, flags);
+      return;
+    }
   fen_config_set_unknown_flag (error, flag, (const char *const *) own->pdata);
 }
 
@@ -148,14 +177,15 @@ cli_parse (const char *command, int argc, char **argv, const GOptionEntry *entri
       *exit_code = cli_report (error);
       return FALSE;
     }
+  for (int i = 1; i < argc && strcmp (left[i], "--") != 0; i++)
+    if (left[i][0] == '-' && left[i][1] != '\0')
+      {
+        set_unknown_flag (&error, left[i], config != NULL, entries);
+        *exit_code = cli_report (error);
+        return FALSE;
+      }
   if (rest != NULL)
     *rest = g_strdupv (left + 1);
-  else if (argc > 1 && config != NULL && g_str_has_prefix (left[1], "--"))
-    {
-      set_unknown_flag (&error, left[1], entries);
-      *exit_code = cli_report (error);
-      return FALSE;
-    }
   else if (argc > 1)
     {
       *exit_code = cli_usage_error ("%s: unexpected argument \"%s\"; fenestra-cli %s --help lists what is allowed",

@@ -61,9 +61,12 @@ print_row (const FenRunInfo *info)
   g_autofree char *loss = format_loss (info->loss);
   g_autofree char *eval_loss = format_loss (info->eval_loss);
   g_autofree char *started = format_time (info->started);
-  g_print ("%-34s %-12s %8" G_GINT64_FORMAT "/%-8" G_GINT64_FORMAT " %8s %8s  %-16s  %s\n", info->id,
+  g_autofree char *id = cli_one_line (info->id);
+  g_autofree char *text = cli_one_line (
+      info->status == FEN_RUN_DAMAGED || info->status == FEN_RUN_FAILED ? info->reason : info->name);
+  g_print ("%-34s %-12s %8" G_GINT64_FORMAT "/%-8" G_GINT64_FORMAT " %8s %8s  %-16s  %s\n", id,
            fen_run_status_name (info->status), info->step, info->steps, loss, eval_loss, started,
-           info->status == FEN_RUN_DAMAGED || info->status == FEN_RUN_FAILED ? info->reason : info->name);
+           text);
 }
 
 static int
@@ -97,10 +100,21 @@ print_details (const FenRunInfo *info)
   g_autofree char *eval_loss = format_loss (info->eval_loss);
   g_autofree char *started = format_time (info->started);
   g_autofree char *ended = format_time (info->ended);
-  g_print ("run         %s\nname        %s\nfolder      %s\nstatus      %s%s%s\n", info->id, info->name, info->path,
-           fen_run_status_name (info->status), info->reason[0] != '\0' ? ": " : "", info->reason);
-  g_print ("model       %s (%" G_GINT64_FORMAT " parameters)\ndataset     %s\ndevice      %s\n", info->model,
-           info->parameters, info->dataset, info->device);
+  g_autofree char *status = g_strconcat (fen_run_status_name (info->status), info->reason[0] != '\0' ? ": " : "",
+                                         info->reason, NULL);
+  g_autofree char *model = g_strdup_printf ("%s (%" G_GINT64_FORMAT " parameters)", info->model, info->parameters);
+  const struct {
+    const char *name, *value;
+  } texts[] = {
+    { "run", info->id },       { "name", info->name },       { "folder", info->path },
+    { "status", status },      { "model", model },           { "dataset", info->dataset },
+    { "device", info->device },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    {
+      g_autofree char *line = cli_one_line (texts[i].value);
+      g_print ("%-11s %s\n", texts[i].name, line);
+    }
   g_print ("step        %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT ", %" G_GINT64_FORMAT " tokens\n", info->step,
            info->steps, info->tokens);
   g_print ("loss        %s\neval loss   %s\nstarted     %s\nended       %s\n", loss, eval_loss, started, ended);
@@ -158,5 +172,10 @@ cli_runs (int argc, char **argv)
     return print_last (root, &error);
   if (n == 2 && strcmp (rest[0], "show") == 0)
     return show_run (root, rest[1], json, &error);
+  if (n == 1 && strcmp (rest[0], "show") == 0)
+    return cli_usage_error ("runs show: which run? Give its folder, id, name, or last");
+  if (n > 1 && (strcmp (rest[0], "list") == 0 || strcmp (rest[0], "last") == 0 || strcmp (rest[0], "show") == 0))
+    return cli_usage_error ("runs %s: unexpected argument \"%s\"", rest[0],
+                            rest[strcmp (rest[0], "show") == 0 ? 2 : 1]);
   return cli_usage_error ("runs: \"%s\" is not understood; allowed are list, last and show RUN", rest[0]);
 }

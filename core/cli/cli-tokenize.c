@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/base/fen-error.h"
 #include "core/base/fen-json.h"
 #include "core/corpus/fen-tokenizer.h"
 
@@ -60,33 +61,71 @@ cli_tokenize (int argc, char **argv)
   return print_ids (ids, json) ? FEN_EXIT_OK : FEN_EXIT_WRITE;
 }
 
-/* Ids separated by white space or commas, or the JSON that `tokenize --json` prints: digits are all that counts in
- * it, and anything that is neither is an error that names it. */
 static gboolean
-parse_ids (const char *text, GArray *ids, GError **error)
+fail_id (const GString *text, const char *from, GError **error)
 {
-  const char *p = text;
-  while (*p != '\0' && *p != '[' && !g_ascii_isdigit (*p))
+  const char *end = from;
+  while (end < text->str + text->len && *end != '\0' && !g_ascii_isspace (*end) && strchr (",[]{}", *end) == NULL)
+    end++;
+  g_autofree char *word = g_strndup (from, MAX (1, (gsize) (end - from)));
+  g_autofree char *quoted = fen_error_quote (word);
+  g_set_error (error, FEN_CORPUS_ERROR, FEN_CORPUS_ERROR_TOKEN_ID,
+               "standard input: %s at byte %" G_GSIZE_FORMAT " is not a token id (0 to %u)",
+               from == text->str + text->len ? "the end" : quoted, (gsize) (from - text->str),
+               FEN_TOKENIZER_MAX_VOCAB - 1);
+  return FALSE;
+}
+
+static const char *
+skip_space (const char *p)
+{
+  while (g_ascii_isspace (*p))
     p++;
-  if (strncmp (text, "{", 1) != 0 && strncmp (text, "[", 1) != 0)
-    p = text;
-  for (; *p != '\0'; p++)
+  return p;
+}
+
+/* Behind `word`, or NULL when the text goes on otherwise. */
+static const char *
+expect (const char *p, const char *word)
+{
+  p = p != NULL ? skip_space (p) : NULL;
+  return p != NULL && g_str_has_prefix (p, word) ? p + strlen (word) : NULL;
+}
+
+/* Ids separated by white space or commas; [1, 2]; or {"ids": [1, 2]}, as `tokenize --json` prints it. */
+static gboolean
+parse_ids (const GString *text, GArray *ids, GError **error)
+{
+  const char *p = skip_space (text->str);
+  const gboolean object = *p == '{', list = object || *p == '[';
+  if (list)
     {
-      if (g_ascii_isspace (*p) || strchr (",[]}", *p) != NULL)
-        continue;
+      const char *first = object ? expect (expect (expect (expect (p, "{"), "\"ids\""), ":"), "[") : p + 1;
+      if (first == NULL)
+        return fail_id (text, p, error);
+      p = first;
+    }
+  for (;;)
+    {
+      while (g_ascii_isspace (*p) || *p == ',')
+        p++;
+      if (!g_ascii_isdigit (*p))
+        break;
       char *end;
       const guint64 value = g_ascii_strtoull (p, &end, 10);
-      if (!g_ascii_isdigit (*p) || value >= FEN_TOKENIZER_MAX_VOCAB)
-        {
-          g_set_error (error, FEN_CORPUS_ERROR, FEN_CORPUS_ERROR_TOKEN_ID,
-                       "standard input: \"%.20s\" is not a token id (0 to %u)", p, FEN_TOKENIZER_MAX_VOCAB - 1);
-          return FALSE;
-        }
+      if (value >= FEN_TOKENIZER_MAX_VOCAB || (*end != '\0' && !g_ascii_isspace (*end) && strchr (",]", *end) == NULL))
+        return fail_id (text, p, error);
       const guint32 id = (guint32) value;
       g_array_append_val (ids, id);
-      p = end - 1;
+      p = end;
     }
-  return TRUE;
+  const char *rest = p;
+  if (list)
+    rest = object ? expect (expect (p, "]"), "}") : expect (p, "]");
+  if (rest == NULL)
+    return fail_id (text, skip_space (p), error);
+  rest = skip_space (rest);
+  return rest == text->str + text->len || fail_id (text, rest, error);
 }
 
 static gboolean
@@ -96,7 +135,7 @@ detokenize (const char *name, gboolean keep_special, GString *text, GError **err
   g_autoptr (GString) input = g_string_new (NULL);
   g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (guint32));
   return tokenizer != NULL && cli_read_stdin (input, MAX_INPUT_BYTES, error)
-         && parse_ids (input->str, ids, error)
+         && parse_ids (input, ids, error)
          && fen_tokenizer_decode (tokenizer, (const guint32 *) (gpointer) ids->data, ids->len, !keep_special, text,
                                   error);
 }
@@ -123,7 +162,7 @@ cli_detokenize (int argc, char **argv)
     return cli_print (text->str, text->len) ? FEN_EXIT_OK : FEN_EXIT_WRITE;
   g_autoptr (FenJsonWriter) writer = fen_json_writer_new (0);
   fen_json_writer_begin_object (writer, NULL);
-  fen_json_writer_string (writer, "text", text->str);
+  fen_json_writer_string_len (writer, "text", text->str, text->len);
   fen_json_writer_end_object (writer);
   gsize length;
   const char *line = fen_json_writer_text (writer, &length);

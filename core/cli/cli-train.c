@@ -3,6 +3,7 @@
 
 #include <glib-unix.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/cli/cli-progress.h"
@@ -82,15 +83,12 @@ run_trainer (FenTrainer *trainer, const TrainArguments *arguments)
 static FenTrainer *
 open_resumed (const TrainArguments *arguments, const FenConfig *config, GHashTable *explicit_options, GError **error)
 {
-  GHashTableIter iter;
-  gpointer name;
-  g_hash_table_iter_init (&iter, explicit_options);
-  while (g_hash_table_iter_next (&iter, &name, NULL))
-    if (!g_str_equal (name, "steps") && !g_str_equal (name, "output_dir"))
+  for (const FenOption *option = fen_config_options (); option->name != NULL; option++)
+    if (g_hash_table_contains (explicit_options, option->name) && !g_str_equal (option->name, "steps")
+        && !g_str_equal (option->name, "output_dir"))
       {
         g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_CONFLICT,
-                     "%s cannot be changed when a run is resumed; --resume allows steps and output_dir",
-                     (const char *) name);
+                     "%s cannot be changed when a run is resumed; --resume allows steps and output_dir", option->name);
         return NULL;
       }
   g_autofree char *root = fen_runs_root (config);
@@ -100,10 +98,46 @@ open_resumed (const TrainArguments *arguments, const FenConfig *config, GHashTab
   return fen_trainer_new_resume (path, g_hash_table_contains (explicit_options, "steps") ? config->steps : 0, error);
 }
 
+/* A run folder's config.json runs again unchanged: the name that the file brings is the old run's, so the new one gets a
+ * number. A name that a flag gives is meant, and is refused when it is taken. */
+static void
+renew_name (FenConfig *config)
+{
+  g_autofree char *root = fen_runs_root (config);
+  g_autofree char *old = g_strdup (config->run_name);
+  for (int n = 2; n < 10000; n++)
+    {
+      g_autofree char *path = g_build_filename (root, config->run_name, NULL);
+      if (!g_file_test (path, G_FILE_TEST_EXISTS))
+        break;
+      g_free (config->run_name);
+      config->run_name = g_strdup_printf ("%s-%d", old, n);
+    }
+  if (strcmp (old, config->run_name) != 0)
+    g_printerr ("note: run_name %s is taken: this run is called %s\n", old, config->run_name);
+}
+
+static gboolean
+has_flag (char **argv, const char *name)
+{
+  for (; *argv != NULL && strcmp (*argv, "--") != 0; argv++)
+    {
+      const gsize length = strcspn (*argv, "=");
+      g_autofree char *flag = g_strdelimit (g_strndup (*argv, length), "-", '_');
+      if (g_str_has_prefix (flag, "__") && strcmp (flag + 2, name) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
 static int
-train (const TrainArguments *arguments, const FenConfig *config, GHashTable *explicit_options)
+train (const TrainArguments *arguments, FenConfig *config, GHashTable *explicit_options, gboolean named)
 {
   g_autoptr (GError) error = NULL;
+  if (arguments->resume != NULL && arguments->save_config != NULL)
+    return cli_usage_error ("--save-config and --resume exclude each other: a run's configuration is in its config.json");
+  if (arguments->resume == NULL && arguments->save_config == NULL && !named && config->run_name[0] != '\0')
+    renew_name (config);
   if (arguments->save_config != NULL)
     {
       if (!fen_config_validate (config, NULL, &error) || !fen_config_save (config, arguments->save_config, &error))
@@ -134,7 +168,7 @@ cli_train (int argc, char **argv)
   g_autoptr (GHashTable) explicit_options = g_hash_table_new (g_str_hash, g_str_equal);
   int exit_code = FEN_EXIT_USAGE;
   if (cli_parse ("train", argc, argv, entries, config, explicit_options, NULL, &exit_code))
-    exit_code = train (&arguments, config, explicit_options);
+    exit_code = train (&arguments, config, explicit_options, has_flag (argv + 1, "run_name"));
   g_free (arguments.resume);
   g_free (arguments.save_config);
   return exit_code;

@@ -26,7 +26,8 @@ typedef struct {
   const char *arguments; /* "[OPTION...]" */
   const char *summary;   /* one line */
   int (*run) (int argc, char **argv); /* argv[0] is the command's name */
-  gboolean has_settings; /* accepts the options of the table */
+  /* Ended by NULL: the options of the table that have an effect; others are told to have none. NULL: all of them. */
+  const char *const *settings;
 } FenCommand;
 
 const FenCommand *cli_commands (void); /* ended by name NULL */
@@ -34,6 +35,7 @@ const FenCommand *cli_commands (void); /* ended by name NULL */
 int cli_train (int argc, char **argv);
 int cli_plan (int argc, char **argv);
 int cli_generate (int argc, char **argv);
+extern const char *const cli_generate_settings[]; /* what writing text uses of the table */
 int cli_tokenize (int argc, char **argv);
 int cli_detokenize (int argc, char **argv);
 int cli_runs (int argc, char **argv);
@@ -49,14 +51,18 @@ gboolean cli_parse (const char *command, int argc, char **argv, const GOptionEnt
 int cli_report (const GError *error);
 int cli_usage_error (const char *format, ...) G_GNUC_PRINTF (1, 2);
 
+/* `text` as it may be shown on a terminal: run folders and models can come from anybody, and their names must neither
+ * break a line nor steer the terminal. Free with g_free. */
+char *cli_one_line (const char *text);
+
 /* Reads standard input to its end, at most `max_bytes`. */
 gboolean cli_read_stdin (GString *text, gsize max_bytes, GError **error);
 
 /* Writes and flushes; FALSE when standard output is closed or full (the caller then stops quietly). */
 gboolean cli_print (const char *text, gsize bytes);
 
-/* A FenConfig whose `model` may be a run folder (its id, or a path): replaced by its final model or newest
- * checkpoint, and settings that the flags did not give are taken from the run. */
+/* A FenConfig whose `model` may be a run (path, id, name or "last"): replaced by its final model or newest checkpoint.
+ * Settings that the flags did not give are taken from the run, also for a model folder or checkpoint inside of it. */
 gboolean cli_resolve_run (FenConfig *config, GHashTable *explicit_options, GError **error);
 
 G_END_DECLS

@@ -5,16 +5,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const FenCommand commands[] = {
-  { "train", "[--resume RUN] [SETTING...]", "Train a model, or go on with a run", cli_train, TRUE },
-  { "plan", "[SETTING...]", "Show the memory that a run would need, without a device", cli_plan, TRUE },
-  { "generate", "--model DIR [SETTING...]", "Write text with a model", cli_generate, TRUE },
-  { "tokenize", "--tokenizer FILE", "Standard input's text to token ids", cli_tokenize, FALSE },
-  { "detokenize", "--tokenizer FILE", "Standard input's token ids to text", cli_detokenize, FALSE },
-  { "runs", "[list | last | show RUN]", "List run folders, or show one", cli_runs, FALSE },
-  { "info", "", "Show back ends, devices and versions", cli_info, FALSE },
-  { "man", "", "Print this program's manual page (roff)", cli_man, FALSE },
+  { "train", "[--resume RUN] [SETTING...]", "Train a model, or go on with a run", cli_train, NULL },
+  { "plan", "[SETTING...]", "Show the memory that a run would need, without a device", cli_plan, NULL },
+  { "generate", "--model DIR [SETTING...]", "Write text with a model", cli_generate, cli_generate_settings },
+  { "tokenize", "--tokenizer FILE", "Standard input's text to token ids", cli_tokenize, NULL },
+  { "detokenize", "--tokenizer FILE", "Standard input's token ids to text", cli_detokenize, NULL },
+  { "runs", "[list | last | show RUN]", "List run folders, or show one", cli_runs, NULL },
+  { "info", "", "Show back ends, devices and versions", cli_info, NULL },
+  { "man", "", "Print this program's manual page (roff)", cli_man, NULL },
   { NULL },
 };
 
@@ -38,6 +40,19 @@ print_usage (void)
            "checkpoint.\n");
 }
 
+/* What was printed must have arrived: `fenestra-cli runs > file` on a full disk is no success. A run goes on without its
+ * terminal, and a reader that has read enough (| head) needs no message. */
+static int
+check_output (const FenCommand *command, int exit_code)
+{
+  struct stat info;
+  if (command->run == cli_train || (fflush (stdout) == 0 && !ferror (stdout)))
+    return exit_code;
+  if (fstat (STDOUT_FILENO, &info) != 0 || !(S_ISFIFO (info.st_mode) || S_ISSOCK (info.st_mode)))
+    g_printerr ("fenestra-cli: standard output cannot be written (a full disk, or closed)\n");
+  return exit_code == FEN_EXIT_OK || exit_code == FEN_EXIT_INTERRUPTED ? FEN_EXIT_WRITE : exit_code;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -58,6 +73,6 @@ main (int argc, char **argv)
     }
   for (const FenCommand *command = commands; command->name != NULL; command++)
     if (strcmp (command->name, argv[1]) == 0)
-      return command->run (argc - 1, argv + 1);
+      return check_output (command, command->run (argc - 1, argv + 1));
   return cli_usage_error ("\"%s\" is not a command; fenestra-cli --help lists them", argv[1]);
 }

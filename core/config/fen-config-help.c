@@ -91,15 +91,21 @@ append_option (GString *out, const FenOption *option, guint width)
 }
 
 char *
-fen_config_help (guint width)
+fen_config_help (guint width, const char *const *only)
 {
   GString *out = g_string_new (NULL);
   for (guint group = 0; group < FEN_N_GROUPS; group++)
     {
-      g_string_append_printf (out, "%s%s:\n", group > 0 ? "\n" : "", fen_config_group_title (group));
+      gboolean titled = FALSE;
       for (const FenOption *option = fen_config_options (); option->name != NULL; option++)
-        if (option->group == group)
+        {
+          if (option->group != group || (only != NULL && !g_strv_contains (only, option->name)))
+            continue;
+          if (!titled)
+            g_string_append_printf (out, "%s%s:\n", out->len > 0 ? "\n" : "", fen_config_group_title (group));
+          titled = TRUE;
           append_option (out, option, MAX (width, MIN_WIDTH));
+        }
     }
   return g_string_free (out, FALSE);
 }

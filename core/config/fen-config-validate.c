@@ -138,6 +138,37 @@ check_files (const FenConfig *config, GPtrArray *notes, GError **error)
   return TRUE;
 }
 
+/* Settings that something else switches off. Told only when they were changed: a default says nothing. */
+static gboolean
+check_unused (const FenConfig *config, GPtrArray *notes, GError **error)
+{
+  const gboolean no_jsonl = config->dataset_file[0] == '\0' || g_str_has_suffix (config->dataset_file, ".txt");
+  const gboolean model_window = config->window_pattern == FEN_WINDOW_MODEL;
+  const struct {
+    gboolean off;
+    const char *name, *why;
+  } rules[] = {
+    { no_jsonl, "text_field", "the dataset is no .jsonl file" },
+    { model_window, "window_size", "window_pattern model takes the model's own windows" },
+    { config->lr_schedule != FEN_LR_WSD, "lr_decay_share", "lr_schedule is not wsd" },
+    { config->lr_schedule == FEN_LR_CONSTANT, "min_lr_ratio", "lr_schedule is constant" },
+    { config->weight_decay == 0, "decay_all", "weight_decay is 0" },
+    { config->eval_share == 0, "eval_interval", "eval_share is 0" },
+    { config->eval_share == 0, "eval_rows", "eval_share is 0" },
+    { !config->use_chunked_training, "chunk_size", "use_chunked_training is off" },
+  };
+  g_autoptr (FenConfig) defaults = fen_config_new ();
+  for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
+    {
+      const FenOption *option = fen_config_find_option (rules[i].name);
+      g_autofree char *value = fen_config_get_text (config, option);
+      g_autofree char *usual = fen_config_get_text (defaults, option);
+      if (rules[i].off && !g_str_equal (value, usual))
+        note (notes, "%s %s has no effect: %s", rules[i].name, value, rules[i].why);
+    }
+  return TRUE;
+}
+
 static gboolean
 check_evaluation (const FenConfig *config, GPtrArray *notes, GError **error)
 {
@@ -151,6 +182,7 @@ fen_config_validate (const FenConfig *config, GPtrArray *notes, GError **error)
 {
   static gboolean (*const checks[]) (const FenConfig *, GPtrArray *, GError **) = {
     check_tokens, check_window, check_chunks, check_memory, check_schedule, check_files, check_evaluation,
+    check_unused,
   };
   if (!fen_config_check_ranges (config, NULL, NULL, error))
     return FALSE;

@@ -158,8 +158,8 @@ gboolean fen_config_parse_args (FenConfig *config, int *argc, char ***argv, GHas
 /* FEN_CONFIG_ERROR_UNKNOWN_OPTION for a flag that is neither in the table nor the program's own: names the nearest of
  * both. `own_flags` (may be NULL) are the program's, NULL-terminated, without dashes in front ("json", "help"). */
 void fen_config_set_unknown_flag (GError **error, const char *flag, const char *const *own_flags);
-/* The help text of all options, wrapped at `width` columns. */
-char *fen_config_help (guint width);
+/* The help text of the options that `only` names (ended by NULL; NULL: all), wrapped at `width` columns. */
+char *fen_config_help (guint width, const char *const *only);
 /* The same with the details, as roff for the man page: one .SS a group, one .TP an option. Free with g_free. */
 char *fen_config_roff (void);
 /* `fenestra-cli train --...`: flags for every setting that differs from its default, shell-quoted. */

@@ -312,11 +312,12 @@ static const FenOption options[] = {
     .help = N_ ("What computes: auto, cpu, cuda, or cuda:N for one of several cards."),
     .details = N_ ("auto takes the first graphics card that works and says why when it takes the CPU. "
                    "cuda never falls back to the CPU.") },
-  { OPTION (threads, ATTENTION, INT), .default_text = "0", RANGE (1, 1024),
+  { OPTION (threads, ATTENTION, INT), .default_text = "0", RANGE (1, 256),
     .zero_means = N_ ("as many as this process may use"), .unit = N_ ("threads"),
     .title = N_ ("Threads"),
     .help = N_ ("Threads of the CPU back end and of the tokenizer."),
-    .details = N_ ("More than the processor has cores makes it slower. The result does not depend on it.") },
+    .details = N_ ("More than the processor has cores makes it slower. Another number adds sums up in another order, so "
+                   "the last digits of the losses differ.") },
 
   /* ---- output ---- */
   { OPTION (output_dir, OUTPUT, FILE), .default_text = "",

@@ -46,6 +46,23 @@ open_tokenizer (const FenConfig *config, const FenModel *model, GError **error)
   return fen_tokenizer_load (fen_model_folder (model), error);
 }
 
+/* A tokenizer from elsewhere that has more tokens than the model: its ids mean something else to the model. A model's
+ * own may have some that the model has no place for (added later); they count only when the prompt holds one. */
+static gboolean
+check_vocabulary (FenGenerator *generator, const FenConfig *config, GError **error)
+{
+  const gint64 room = fen_model_config (generator->model)->vocab_size;
+  const gint64 tokens = (gint64) fen_tokenizer_vocab_size (generator->tokenizer);
+  const gboolean own = config->tokenizer[0] == '\0' || g_str_has_prefix (config->tokenizer, "bpe:");
+  if (own || tokens <= room)
+    return TRUE;
+  g_set_error (error, FEN_MODEL_ERROR, FEN_MODEL_ERROR_CONFIG,
+               "tokenizer %s has %" G_GINT64_FORMAT " tokens, but the vocabulary of %s has %" G_GINT64_FORMAT
+               ": they do not belong together",
+               config->tokenizer, tokens, config->model, room);
+  return FALSE;
+}
+
 /* The prompt's ids. Without any, a document's start: the token that begins a text, or the one between documents. */
 static gboolean
 encode_prompt (FenGenerator *generator, const char *prompt, GError **error)
@@ -133,7 +150,7 @@ fen_generator_new (const FenConfig *config, const char *prompt, gint64 max_token
       return NULL;
     }
   generator->tokenizer = open_tokenizer (config, generator->model, error);
-  if (generator->tokenizer == NULL || !encode_prompt (generator, prompt, error)
+  if (generator->tokenizer == NULL || !check_vocabulary (generator, config, error) || !encode_prompt (generator, prompt, error)
       || !check_length (generator, error) || !open_engine (generator, config, error))
     return NULL;
   generator->logits = g_new (float, fen_model_config (generator->model)->vocab_size);

@@ -83,6 +83,45 @@ open_lines (LineFile *file, const char *path, gboolean truncate, gboolean check,
   return TRUE;
 }
 
+static gboolean
+fail_cannot_write (GError **error, int errnum, const char *path)
+{
+  g_autofree char *shown = g_filename_display_name (path);
+  g_set_error (error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_CANNOT_WRITE, "log_file: %s: cannot open for writing: %s", shown,
+               g_strerror (errnum));
+  return FALSE;
+}
+
+gboolean
+fen_metrics_check_copy (const char *path, GError **error)
+{
+  g_autofree char *full = g_canonicalize_filename (path, NULL);
+  g_autofree char *folder = g_path_get_dirname (full);
+  g_autofree char *state = g_build_filename (folder, "run.json", NULL);
+  LineFile file = { .path = full };
+  struct stat info;
+  if (g_file_test (state, G_FILE_TEST_EXISTS))
+    {
+      g_set_error (error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_DAMAGED,
+                   "log_file: %s is inside of the folder of a run, which would be harmed; choose another place", full);
+      return FALSE;
+    }
+  file.fd = open (full, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  if (file.fd < 0)
+    {
+      const int failure = errno;
+      if (failure == ENXIO) /* a pipe that nobody reads yet */
+        return TRUE;
+      if (failure != ENOENT)
+        return fail_cannot_write (error, failure, full);
+      return access (folder, W_OK | X_OK) == 0 || fail_cannot_write (error, errno, full);
+    }
+  const gboolean ok = fstat (file.fd, &info) != 0 || !S_ISREG (info.st_mode)
+                      || check_is_metrics (&file, info.st_size, error);
+  close (file.fd);
+  return ok;
+}
+
 static void
 close_lines (LineFile *file)
 {

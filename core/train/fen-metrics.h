@@ -16,6 +16,10 @@ G_BEGIN_DECLS
 
 typedef struct _FenMetricsWriter FenMetricsWriter;
 
+/* May a new run write its copy to `path`? Asked before anything is made: a place that cannot be written
+ * (FEN_TRAIN_ERROR_CANNOT_WRITE), a file that is no metrics file, or another run's own metrics (_DAMAGED) is an error
+ * that names it. Changes nothing. */
+gboolean fen_metrics_check_copy (const char *path, GError **error);
 /* Opens `path` for appending; a torn last line (killed while writing) is cut off. `copy_path` (NULL or "" = none) gets
  * the same lines: a new run begins it anew, a resumed one (`append_copy`) appends. A file there that does not begin
  * with a metrics line is not ours and is an error, not overwritten. */

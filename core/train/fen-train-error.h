@@ -15,6 +15,7 @@ typedef enum {
   FEN_TRAIN_ERROR_DAMAGED,    /* a run folder, checkpoint or metrics line that contradicts itself */
   FEN_TRAIN_ERROR_MISMATCH,   /* checkpoint, model, tokenizer and data do not belong together */
   FEN_TRAIN_ERROR_NO_SPACE,   /* the disk has less room than is needed, known beforehand */
+  FEN_TRAIN_ERROR_CANNOT_WRITE, /* a place where this user may not write, or no such place */
   FEN_TRAIN_ERROR_NOT_FINITE, /* too many updates in a row with NaN or infinite gradients */
   FEN_TRAIN_ERROR_STATE,      /* the call does not fit the state: finished already, running, ... */
 } FenTrainError;

@@ -42,8 +42,10 @@ check_root (FenTrainer *trainer, GError **error)
     }
   if (access (place, W_OK | X_OK) == 0 && g_file_test (place, G_FILE_TEST_IS_DIR))
     return TRUE;
-  return fen_error_set_errno (error, g_file_test (place, G_FILE_TEST_IS_DIR) ? errno : ENOTDIR, root,
-                              "cannot make run folders here");
+  const int failure = errno;
+  g_set_error (error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_CANNOT_WRITE, "output_dir: %s: cannot make run folders here: %s",
+               root, g_strerror (g_file_test (place, G_FILE_TEST_IS_DIR) ? failure : ENOTDIR));
+  return FALSE;
 }
 
 /* ---- model and plan ---- */
@@ -252,6 +254,9 @@ fen_trainer_prepare (FenTrainer *trainer, GError **error)
   g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
   gint64 vocab;
   fen_trainer_set_phase (trainer, FEN_PHASE_PLANNING, -1, "planning the memory");
+  const char *log_file = trainer->config->log_file;
+  if (!trainer->resume && *log_file != '\0' && !fen_metrics_check_copy (log_file, error))
+    return FALSE;
   if ((!trainer->resume && !check_root (trainer, error)) || !find_checkpoint (trainer, error))
     return FALSE;
   const gboolean chosen = fen_device_choose (trainer->config, &trainer->choice, notes, error);

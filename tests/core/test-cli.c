@@ -437,6 +437,174 @@ test_info (Fixture *fixture, gconstpointer data)
   result_clear (&result);
 }
 
+/* Ids in, text out: a NUL is a byte like others, and what is no list of ids is refused, never read half. */
+static void
+test_ids (Fixture *fixture, gconstpointer data)
+{
+  static const struct {
+    const char *input, *output;
+  } good[] = {
+    { "97 0 98", "{\"text\":\"a\\u0000b\"}\n" }, { "[97,98]", "{\"text\":\"ab\"}\n" },
+    { " {\"ids\": [97, 98]}\n", "{\"text\":\"ab\"}\n" }, { "", "{\"text\":\"\"}\n" },
+    { "{\"ids\": []}", "{\"text\":\"\"}\n" },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (good); i++)
+    {
+      Result result = run_cli (fixture, "detokenize|--tokenizer|bytes|--json", good[i].input);
+      g_assert_cmpint (result.status, ==, 0);
+      g_assert_cmpstr (result.out, ==, good[i].output);
+      result_clear (&result);
+    }
+  static const char *const bad[][2] = {
+    { "65 x 66", "\"x\"|byte 3" },          { "1.5", "\"1.5\"|byte 0" }, { "-1", "\"-1\"" },
+    { "{\"ids\": [65, 66", "the end|byte 15" }, { "[65]]", "\"]\"" },     { "{\"text\": [65]}", "byte 0" },
+    { "99999999999999999999999", "99999999999999999999999|4194303" },  { "300", "300|257" },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
+    assert_error (fixture, "detokenize|--tokenizer|bytes", bad[i][0], 3, bad[i][1]);
+  assert_error (fixture, "tokenize|--tokenizr|bytes", "a", 2, "--tokenizr|--tokenizer|--json");
+  assert_error (fixture, "runs|--jsn", NULL, 2, "--jsn|--json");
+}
+
+/* A run of few steps with a window that its model folder does not know of; returns its folder. */
+static char *
+train_windowed (Fixture *fixture)
+{
+  g_autofree char *train = g_strconcat ("train|" TINY "|--expert|--window-size|3|--steps|2|--run-name|narrow|--quiet|"
+                                        "--dataset-file|", fixture->text, NULL);
+  Result result = run_cli (fixture, train, NULL);
+  g_assert_cmpint (result.status, ==, 0);
+  result_clear (&result);
+  return last_run (fixture);
+}
+
+static char *
+greedy (Fixture *fixture, const char *model, const char *more)
+{
+  g_autofree char *arguments = g_strconcat ("generate|--temperature|0|--max-tokens|24|--prompt|the window sees|--model|",
+                                            model, more, NULL);
+  Result result = run_cli (fixture, arguments, NULL);
+  if (result.status != 0)
+    g_error ("%s: %s", arguments, result.err);
+  char *text = g_strdup (result.out);
+  result_clear (&result);
+  return text;
+}
+
+/* A run's window goes with every way to name the run's weights. */
+static void
+test_window_is_inherited (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *run = train_windowed (fixture);
+  g_autofree char *expected = greedy (fixture, run, "|--window-size|3|--expert");
+  g_autofree char *full = greedy (fixture, run, "|--window-size|0");
+  g_assert_cmpstr (expected, !=, full);
+  g_autofree char *model = g_build_filename (run, "model", NULL);
+  g_autofree char *slash = g_strconcat (model, "/", NULL);
+  g_autofree char *checkpoint = g_build_filename (run, "checkpoints", "step-2", NULL);
+  const char *const ways[] = { run, model, slash, checkpoint, "narrow", "last" };
+  for (gsize i = 0; i < G_N_ELEMENTS (ways); i++)
+    {
+      g_autofree char *text = greedy (fixture, ways[i], "");
+      g_assert_cmpstr (text, ==, expected);
+    }
+  /* a copy elsewhere is a model like any other */
+  g_autofree char *copy = g_build_filename (fixture->home, "model", NULL);
+  g_assert_cmpint (g_rename (model, copy), ==, 0);
+  g_autofree char *text = greedy (fixture, copy, "");
+  g_assert_cmpstr (text, ==, full);
+}
+
+static void
+test_generate_arguments (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *run = train_windowed (fixture);
+  g_autofree char *base = g_strconcat ("generate|--max-tokens|2|--model|", run, "|", NULL);
+  static const char *const bad[][2] = {
+    { "--temperature|abc", "--temperature|abc|0 to 100" }, { "--temperature|nan", "nan" },
+    { "--top-k|1.5", "--top-k|1.5|whole" },                { "--max-tokens|0", "--max-tokens|0|1 to 16777216" },
+    { "--top-p|", "--top-p" },                             { "--prompt|a\xff" "b", "--prompt|0xff|offset 1" },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autofree char *arguments = g_strconcat (base, bad[i][0], NULL);
+      assert_error (fixture, arguments, NULL, 2, bad[i][1]);
+    }
+  /* what has no effect is told */
+  g_autofree char *unused = g_strconcat (base, "--prompt|a|--steps|7|--chunk-size|64", NULL);
+  Result result = run_cli (fixture, unused, NULL);
+  g_assert_cmpint (result.status, ==, 0);
+  g_assert_nonnull (strstr (result.err, "without effect on generate: steps, chunk_size"));
+  result_clear (&result);
+  /* a tokenizer with more tokens than the model has room for */
+  g_autofree char *other = g_build_filename (g_getenv ("FENESTRA_GOLDEN_DIR"), "tokenizers", "metaspace-2048", NULL);
+  g_autofree char *mismatch = g_strconcat (base, "--prompt|a|--tokenizer|", other, NULL);
+  assert_error (fixture, mismatch, NULL, 3, "metaspace-2048|2048|257");
+}
+
+/* No file of anybody's is written over, and a place that cannot be written is known before a run folder is made. */
+static void
+test_outputs_are_checked_first (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *run = train_windowed (fixture);
+  g_autofree char *metrics = g_build_filename (run, "metrics.jsonl", NULL);
+  g_autofree char *before = NULL, *after = NULL;
+  g_assert_true (g_file_get_contents (metrics, &before, NULL, NULL));
+  g_autofree char *train = g_strconcat ("train|" TINY "|--steps|2|--dataset-file|", fixture->text, "|", NULL);
+  g_autofree char *over_run = g_strconcat (train, "--log-file|", metrics, NULL);
+  assert_error (fixture, over_run, NULL, 3, "log_file|metrics.jsonl");
+  g_assert_true (g_file_get_contents (metrics, &after, NULL, NULL));
+  g_assert_cmpstr (before, ==, after);
+
+  g_autofree char *foreign = g_build_filename (fixture->home, "letter.txt", NULL);
+  g_assert_true (g_file_set_contents (foreign, "Dear reader", -1, NULL));
+  g_autofree char *over_letter = g_strconcat (train, "--log-file|", foreign, NULL);
+  assert_error (fixture, over_letter, NULL, 3, "log_file|letter.txt");
+  g_autofree char *nowhere = g_strconcat (train, "--log-file|/nonexistent/x.jsonl", NULL);
+  assert_error (fixture, nowhere, NULL, 6, "log_file|/nonexistent/x.jsonl");
+  g_autofree char *below_file = g_strconcat (train, "--output-dir|", foreign, "/runs", NULL);
+  assert_error (fixture, below_file, NULL, 6, "output_dir|letter.txt/runs");
+
+  Result list = run_cli (fixture, "runs|list|--json", NULL);
+  g_autoptr (JsonNode) node = json_from_string (list.out, NULL);
+  g_assert_cmpuint (json_array_get_length (json_node_get_array (node)), ==, 1);
+  result_clear (&list);
+
+  /* the run's own configuration runs again unchanged, beside it; a name on the command line is meant */
+  g_autofree char *config = g_build_filename (run, "config.json", NULL);
+  g_autofree char *again = g_strconcat ("train|--quiet|--config|", config, NULL);
+  Result result = run_cli (fixture, again, NULL);
+  g_assert_cmpint (result.status, ==, 0);
+  result_clear (&result);
+  g_autofree char *second = last_run (fixture);
+  g_assert_true (g_str_has_suffix (second, "/narrow-2"));
+  g_autofree char *meant = g_strconcat (again, "|--run-name|narrow", NULL);
+  assert_error (fixture, meant, NULL, 3, "run_name|narrow");
+}
+
+/* Standard output on a full disk is a failure, and a hostile name does not steer the terminal. */
+static void
+test_printing (Fixture *fixture, gconstpointer data)
+{
+  static const char *const commands[] = { "info", "runs", "man", "plan --help" };
+  for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
+    {
+      g_autofree char *line = g_strdup_printf ("%s %s >/dev/full 2>/dev/null", g_getenv ("FENESTRA_CLI"), commands[i]);
+      g_assert_cmpint (WEXITSTATUS (system (line)), ==, 6);
+    }
+  g_autofree char *run = train_windowed (fixture);
+  g_autofree char *name = g_build_filename (run, "name.txt", NULL);
+  g_assert_true (g_file_set_contents (name, "x\033[31mRED", -1, NULL));
+  const char *const lists[] = { "runs", "runs|show|last" };
+  for (gsize i = 0; i < G_N_ELEMENTS (lists); i++)
+    {
+      Result result = run_cli (fixture, lists[i], NULL);
+      g_assert_nonnull (strstr (result.out, "RED"));
+      g_assert_null (strchr (result.out, '\033'));
+      result_clear (&result);
+    }
+}
+
 #define ADD(path, function, data) g_test_add (path, Fixture, data, set_up, function, tear_down)
 
 int
@@ -453,5 +621,10 @@ main (int argc, char **argv)
   ADD ("/cli/tokenize/byte-level", test_tokenize, "bytelevel-512");
   ADD ("/cli/tokenize/metaspace", test_tokenize, "metaspace-2048");
   ADD ("/cli/journey", test_journey, NULL);
+  ADD ("/cli/ids", test_ids, NULL);
+  ADD ("/cli/window-is-inherited", test_window_is_inherited, NULL);
+  ADD ("/cli/generate-arguments", test_generate_arguments, NULL);
+  ADD ("/cli/outputs-are-checked-first", test_outputs_are_checked_first, NULL);
+  ADD ("/cli/printing", test_printing, NULL);
   return g_test_run ();
 }

@@ -48,8 +48,9 @@ test_notes (void)
     { "window_size=0 sink_tokens=4", "sink_tokens 4 has no effect: full attention sees every token" },
     { "window_size=0 window_pattern=alternate",
       "window_pattern alternate has no effect: window_size is 0, full attention" },
-    { "window_pattern=model window_size=4096", "" },
-    { "chunk_size=4096", "" },
+    { "window_pattern=model window_size=4096",
+      "window_size 4096 has no effect: window_pattern model takes the model's own windows" },
+    { "chunk_size=4096", "chunk_size 4096 has no effect: use_chunked_training is off" },
     { "use_chunked_training=on chunk_size=2048",
       "chunk_size 2048 >= max_seq_len 2048: one chunk, the same as without chunking" },
     { "use_chunked_training=on chunk_size=500", "" },
@@ -68,6 +69,10 @@ test_notes (void)
       "warmup_steps 90 and lr_decay_share overlap in 100 steps: the decay is shortened" },
     { "warmup_steps=80 lr_schedule=wsd", "" },
     { "min_lr_ratio=1", "min_lr_ratio 1: the learning rate stays where it is after the warm-up" },
+    { "text_field=body", "text_field body has no effect: the dataset is no .jsonl file" },
+    { "text_field=body dataset_file=a.jsonl", "" },
+    { "lr_decay_share=0.5", "lr_decay_share 0.5 has no effect: lr_schedule is not wsd" },
+    { "weight_decay=0 decay_all=on", "decay_all true has no effect: weight_decay is 0" },
     { "learning_rate=0", "learning_rate 0: nothing is learned" },
     { "eval_share=0", "eval_share 0: no text is kept out, so there is no evaluation" },
   };
@@ -416,7 +421,7 @@ test_help (void)
   static const guint widths[] = { 60, 80, 110 };
   for (guint w = 0; w < G_N_ELEMENTS (widths); w++)
     {
-      g_autofree char *help = fen_config_help (widths[w]);
+      g_autofree char *help = fen_config_help (widths[w], NULL);
       g_auto (GStrv) lines = g_strsplit (help, "\n", -1);
       for (guint i = 0; lines[i] != NULL; i++)
         {
@@ -431,7 +436,7 @@ test_help (void)
           g_assert_nonnull (strstr (help, flag));
         }
     }
-  g_autofree char *help = fen_config_help (200);
+  g_autofree char *help = fen_config_help (200, NULL);
   g_assert_nonnull (
       strstr (help, "--window-size N             How far back each token sees, itself included. Default: "
                     "512. Allowed: 0 (full attention) or 256 to 8192 tokens; with --expert: 1 to "
