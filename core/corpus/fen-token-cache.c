@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -131,6 +132,21 @@ parse (FenTokenCache *cache, const char *key, GError **error)
   return TRUE;
 }
 
+/* Lets the pages of the tokens' bytes [begin, end) go, whole blocks of them. Mapped pages count as the process's
+ * memory, and a shuffled run comes by every block: without this, the whole corpus would stand beside the model. They
+ * stay in the system's page cache as long as there is room; a thread that reads one meanwhile gets it from there. */
+static void
+release (const FenTokenCache *cache, guint64 begin, guint64 end)
+{
+  guintptr page = (guintptr)sysconf (_SC_PAGESIZE);
+  begin -= begin % FEN_TOKEN_CACHE_BLOCK_BYTES;
+  end = MIN ((end / FEN_TOKEN_CACHE_BLOCK_BYTES + 1) * FEN_TOKEN_CACHE_BLOCK_BYTES, cache->token_area);
+  guintptr from = ((guintptr)cache->tokens + begin) & ~(page - 1);
+  guintptr to = ((guintptr)cache->tokens + end) & ~(page - 1);
+  if (to > from)
+    madvise ((void *)from, to - from, MADV_DONTNEED);
+}
+
 /* Two threads may check the same block at once: both find the same. */
 static gboolean
 check_block (FenTokenCache *cache, guint64 block, GError **error)
@@ -155,6 +171,7 @@ check_tokens (FenTokenCache *cache, guint64 eager_bytes, FenTokenCacheProgress p
     {
       if (g_cancellable_set_error_if_cancelled (cancellable, error) || !check_block (cache, block, error))
         return FALSE;
+      release (cache, block * FEN_TOKEN_CACHE_BLOCK_BYTES, (block + 1) * FEN_TOKEN_CACHE_BLOCK_BYTES - 1);
       if (progress != NULL)
         progress (MIN ((block + 1) * FEN_TOKEN_CACHE_BLOCK_BYTES, cache->token_area), cache->token_area,
                   user_data);
@@ -243,6 +260,7 @@ fen_token_cache_read (FenTokenCache *cache, gint64 first, gint64 n, gint32 *toke
     ok = check_block (cache, b, error);
   if (ok && !copy_tokens (cache, (guint64)first, n, tokens))
     ok = damaged (cache->path, "a token above its largest id", error);
+  release (cache, begin, end);
   if (!ok)
     {
       (void)unlink (cache->path);
