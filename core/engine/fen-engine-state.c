@@ -1,6 +1,9 @@
 /* fen-engine-state.c: parameters in and out, and the arrays that a checkpoint holds. */
 #include "core/engine/fen-engine-private.h"
 
+/* fp32 values on their way to the device. The plan knows no more than this of the host's memory, so it is small. */
+#define PIECE ((gint64)1 << 18)
+
 /* ---- values ---- */
 
 /* Copies fp32 values of the host into `count` weights at `offset` of the flat space, in the storage type. */
@@ -37,13 +40,13 @@ write_weights (FenEngine *engine, gint64 offset, gint64 count, const float *valu
 }
 
 static void
-write_param (FenEngine *engine, const FenParam *param, const float *values)
+write_param (FenEngine *engine, const FenParam *param, gint64 first, gint64 n, const float *values)
 {
   float *master = fen_step_buffer (&engine->step, FEN_STEP_MASTER);
 
-  write_weights (engine, param->offset, param->elements, values);
+  write_weights (engine, param->offset + first, n, values);
   if (master != NULL)
-    fen_ops_copy (&engine->step.ops, master + param->offset, values, (guint64)param->elements * 4);
+    fen_ops_copy (&engine->step.ops, master + param->offset + first, values, (guint64)n * 4);
   engine->backend->synchronize (engine->device, engine->step.ops.stream);
 }
 
@@ -52,24 +55,16 @@ fen_engine_load_parameters (FenEngine *engine, guint64 seed, GError **error)
 {
   gsize n_params;
   const FenParam *params = fen_model_params (engine->model, &n_params);
-  g_autofree float *values = NULL;
-  gint64 largest = 0;
+  g_autofree float *values = g_new (float, PIECE);
 
   for (gsize i = 0; i < n_params; i++)
-    largest = MAX (largest, params[i].elements);
-  values = g_try_new (float, largest);
-  if (values == NULL)
-    {
-      g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_OUT_OF_MEMORY,
-                   "no memory to read a parameter of %" G_GINT64_FORMAT " values", largest);
-      return FALSE;
-    }
-  for (gsize i = 0; i < n_params; i++)
-    {
-      if (!fen_model_read_param (engine->model, &params[i], seed, values, error))
-        return FALSE;
-      write_param (engine, &params[i], values);
-    }
+    for (gint64 first = 0; first < params[i].elements; first += PIECE)
+      {
+        const gint64 n = MIN (PIECE, params[i].elements - first);
+        if (!fen_model_read_param (engine->model, &params[i], seed, first, n, values, error))
+          return FALSE;
+        write_param (engine, &params[i], first, n, values);
+      }
   if (engine->plan->purpose == FEN_PLAN_TRAIN)
     {
       static const FenStepBuffer moments[]
@@ -89,27 +84,29 @@ fen_engine_load_parameters (FenEngine *engine, guint64 seed, GError **error)
 }
 
 gboolean
-fen_engine_read_param (FenEngine *engine, const FenParam *param, float *values, GError **error)
+fen_engine_read_param (FenEngine *engine, const FenParam *param, gint64 first, gint64 n, float *values,
+                       GError **error)
 {
   FenStep *step = &engine->step;
   const FenDType dtype = engine->plan->settings.storage;
   const char *weights = fen_step_buffer (step, FEN_STEP_WEIGHTS);
   const float *master = fen_step_buffer (step, FEN_STEP_MASTER);
 
+  g_return_val_if_fail (first >= 0 && n >= 0 && n <= param->elements - first, FALSE);
   if (master == NULL && dtype == FEN_F32)
     master = (const float *)(const void *)weights;
   if (master != NULL)
-    fen_ops_copy (&step->ops, values, master + param->offset, (guint64)param->elements * 4);
+    fen_ops_copy (&step->ops, values, master + param->offset + first, (guint64)n * 4);
   else
     {
       float *staging = fen_step_buffer (step, FEN_STEP_STAGING);
       const gint64 size = (gint64)fen_dtype_size (dtype), piece = (1 << 20) / 4;
-      for (gint64 i = 0; i < param->elements; i += piece)
+      for (gint64 i = 0; i < n; i += piece)
         {
-          FenCast cast = { .n = MIN (piece, param->elements - i),
+          FenCast cast = { .n = MIN (piece, n - i),
                            .src_dtype = dtype,
                            .dst_dtype = FEN_F32,
-                           .src = weights + (param->offset + i) * size,
+                           .src = weights + (param->offset + first + i) * size,
                            .dst = staging };
           fen_ops_cast (&step->ops, &cast);
           fen_ops_copy (&step->ops, values + i, staging, (guint64)cast.n * 4);
@@ -230,20 +227,35 @@ state_place (FenEngine *engine, const FenStateTensor *tensor)
   return buffer + state->offset * (gint64)fen_dtype_size (tensor->dtype);
 }
 
-gboolean
-fen_engine_read_state (FenEngine *engine, const FenStateTensor *tensor, void *bytes, GError **error)
+guint64
+fen_state_tensor_bytes (const FenStateTensor *tensor)
 {
-  fen_ops_copy (&engine->step.ops, bytes, state_place (engine, tensor),
-                (guint64)tensor->elements * fen_dtype_size (tensor->dtype));
+  return (guint64)tensor->elements * fen_dtype_size (tensor->dtype);
+}
+
+static gboolean
+in_tensor (const FenStateTensor *tensor, guint64 first_byte, guint64 n_bytes)
+{
+  const guint64 bytes = fen_state_tensor_bytes (tensor);
+  return first_byte <= bytes && n_bytes <= bytes - first_byte;
+}
+
+gboolean
+fen_engine_read_state (FenEngine *engine, const FenStateTensor *tensor, guint64 first_byte, guint64 n_bytes,
+                       void *bytes, GError **error)
+{
+  g_return_val_if_fail (in_tensor (tensor, first_byte, n_bytes), FALSE);
+  fen_ops_copy (&engine->step.ops, bytes, state_place (engine, tensor) + first_byte, n_bytes);
   engine->backend->synchronize (engine->device, engine->step.ops.stream);
   return fen_engine_finish (engine, error);
 }
 
 gboolean
-fen_engine_write_state (FenEngine *engine, const FenStateTensor *tensor, const void *bytes, GError **error)
+fen_engine_write_state (FenEngine *engine, const FenStateTensor *tensor, guint64 first_byte, guint64 n_bytes,
+                        const void *bytes, GError **error)
 {
-  fen_ops_copy (&engine->step.ops, state_place (engine, tensor), bytes,
-                (guint64)tensor->elements * fen_dtype_size (tensor->dtype));
+  g_return_val_if_fail (in_tensor (tensor, first_byte, n_bytes), FALSE);
+  fen_ops_copy (&engine->step.ops, state_place (engine, tensor) + first_byte, bytes, n_bytes);
   engine->backend->synchronize (engine->device, engine->step.ops.stream);
   return fen_engine_finish (engine, error);
 }

@@ -22,13 +22,13 @@ typedef struct _FenEngine FenEngine;
 typedef struct {
   gint64 rows, row_tokens;
   const gint32 *tokens;
-  const gint32 *targets; /* next token; < 0 = ignored */
+  const gint32 *targets;             /* next token; < 0 = ignored */
   const gint32 *doc_start, *doc_end; /* both NULL = one document a row */
   const gint32 *positions;
 } FenBatch;
 
 typedef struct {
-  double loss_sum;      /* over the targets of all micro-steps since the last update */
+  double loss_sum; /* over the targets of all micro-steps since the last update */
   gint64 n_targets;
   double gradient_norm; /* of the mean loss, before clipping */
   gboolean skipped;     /* not finite: nothing was changed */
@@ -54,7 +54,8 @@ typedef struct {
   double learning_rate, beta1, beta2, epsilon, weight_decay, grad_clip;
   gboolean decay_all;
 } FenUpdate;
-gboolean fen_engine_update (FenEngine *engine, const FenUpdate *update, FenUpdateResult *result, GError **error);
+gboolean fen_engine_update (FenEngine *engine, const FenUpdate *update, FenUpdateResult *result,
+                            GError **error);
 
 /* Forward only: sum of the losses of the batch's targets. */
 gboolean fen_engine_evaluate (FenEngine *engine, const FenBatch *batch, double *loss_sum, GError **error);
@@ -62,8 +63,10 @@ gboolean fen_engine_evaluate (FenEngine *engine, const FenBatch *batch, double *
 /* Forward only: logits of every token as fp32 (rows * row_tokens, vocab_size), host memory of the caller. */
 gboolean fen_engine_logits (FenEngine *engine, const FenBatch *batch, float *logits, GError **error);
 
-/* Parameter values (fp32 master values when there are any) and gradients of one parameter as fp32 in host memory. */
-gboolean fen_engine_read_param (FenEngine *engine, const FenParam *param, float *values, GError **error);
+/* Values [first, first + n) of one parameter (of the fp32 master values when there are any), and the gradients of
+ * one, as fp32 in host memory. */
+gboolean fen_engine_read_param (FenEngine *engine, const FenParam *param, gint64 first, gint64 n,
+                                float *values, GError **error);
 gboolean fen_engine_read_gradient (FenEngine *engine, const FenParam *param, float *values, GError **error);
 void fen_engine_zero_gradients (FenEngine *engine);
 
@@ -76,12 +79,17 @@ typedef struct {
   gint64 elements;
   gint64 shape[2];
   int rank;
-  gboolean is_weight; /* belongs into model.safetensors under the parameter's name, not into optimizer.safetensors */
+  gboolean
+      is_weight; /* belongs into model.safetensors under the parameter's name, not into optimizer.safetensors */
 } FenStateTensor;
 
 const FenStateTensor *fen_engine_state_tensors (FenEngine *engine, gsize *n_tensors);
-gboolean fen_engine_read_state (FenEngine *engine, const FenStateTensor *tensor, void *bytes, GError **error);
-gboolean fen_engine_write_state (FenEngine *engine, const FenStateTensor *tensor, const void *bytes, GError **error);
+guint64 fen_state_tensor_bytes (const FenStateTensor *tensor);
+/* Copies n_bytes at first_byte of an array out or in: any ranges, so that nobody needs memory for a whole one. */
+gboolean fen_engine_read_state (FenEngine *engine, const FenStateTensor *tensor, guint64 first_byte,
+                                guint64 n_bytes, void *bytes, GError **error);
+gboolean fen_engine_write_state (FenEngine *engine, const FenStateTensor *tensor, guint64 first_byte,
+                                 guint64 n_bytes, const void *bytes, GError **error);
 /* Optimizer updates made (skipped ones not counted): AdamW's t. */
 gint64 fen_engine_update_count (const FenEngine *engine);
 void fen_engine_set_update_count (FenEngine *engine, gint64 count);

@@ -3,8 +3,8 @@
  * Matrices and embeddings are normal with the configuration's initializer_range; the projections back into the
  * residual stream (attention's and the MLP's output) are scaled by 1 / sqrt (2 layers), one factor for each addition
  * to the stream (Radford et al. 2019, "Language models are unsupervised multitask learners", section 2.3). Norms
- * begin as the identity, biases at zero. A parameter's values depend on the seed and its index alone: any order and
- * any thread gives the same model.
+ * begin as the identity, biases at zero. A value depends on the seed, its parameter's index and its place in it alone:
+ * any order, any piece and any thread gives the same model.
  */
 #include "core/model/fen-model-private.h"
 
@@ -23,18 +23,19 @@ two_normals (guint32 first, guint32 second, double *a, double *b)
   *b = radius * sin (angle);
 }
 
+/* Values [first, first + n) of a stream: block b of the generator makes the values 4b to 4b + 3, whoever asks. */
 static void
-draw_normal (guint64 seed, guint64 stream, double deviation, gint64 n, float *values)
+draw_normal (guint64 seed, guint64 stream, double deviation, gint64 first, gint64 n, float *values)
 {
-  for (gint64 i = 0; i < n; i += 4)
+  for (gint64 at = first - first % 4; at < first + n; at += 4)
     {
       guint32 words[4];
       double normal[4];
-      fen_philox4x32 (seed, stream, (guint64)i / 4, words);
+      fen_philox4x32 (seed, stream, (guint64)at / 4, words);
       two_normals (words[0], words[1], &normal[0], &normal[1]);
       two_normals (words[2], words[3], &normal[2], &normal[3]);
-      for (gint64 j = 0; j < MIN (4, n - i); j++)
-        values[i + j] = (float)(deviation * normal[j]);
+      for (gint64 i = MAX (at, first); i < MIN (at + 4, first + n); i++)
+        values[i - first] = (float)(deviation * normal[i - at]);
     }
 }
 
@@ -46,7 +47,8 @@ fill (float *values, gint64 n, float value)
 }
 
 void
-fen_model_draw_param (const FenModel *model, const FenParam *param, guint64 seed, float *values)
+fen_model_draw_param (const FenModel *model, const FenParam *param, guint64 seed, gint64 first, gint64 n,
+                      float *values)
 {
   double deviation = model->config.initializer_range;
   switch (param->slot)
@@ -54,7 +56,7 @@ fen_model_draw_param (const FenModel *model, const FenParam *param, guint64 seed
     case FEN_SLOT_FINAL_NORM_WEIGHT:
     case FEN_SLOT_NORM1_WEIGHT:
     case FEN_SLOT_NORM2_WEIGHT:
-      fill (values, param->elements, 1.0f);
+      fill (values, n, 1.0f);
       return;
     case FEN_SLOT_FINAL_NORM_BIAS:
     case FEN_SLOT_NORM1_BIAS:
@@ -63,7 +65,7 @@ fen_model_draw_param (const FenModel *model, const FenParam *param, guint64 seed
     case FEN_SLOT_O_BIAS:
     case FEN_SLOT_UP_BIAS:
     case FEN_SLOT_DOWN_BIAS:
-      fill (values, param->elements, 0.0f);
+      fill (values, n, 0.0f);
       return;
     case FEN_SLOT_O_WEIGHT:
     case FEN_SLOT_DOWN_WEIGHT:
@@ -73,5 +75,5 @@ fen_model_draw_param (const FenModel *model, const FenParam *param, guint64 seed
       break;
     }
   guint64 index = (guint64)(param - model->params);
-  draw_normal (seed, FEN_RANDOM_STREAM_INIT + index, deviation, param->elements, values);
+  draw_normal (seed, FEN_RANDOM_STREAM_INIT + index, deviation, first, n, values);
 }

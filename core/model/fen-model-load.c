@@ -2,7 +2,7 @@
  *
  * Opening checks everything but the values: every parameter has a tensor of the right shape and a floating-point
  * type, and the files hold nothing else, because a tensor that we would not train would be lost when the model is
- * saved. Values are checked while they are converted, one tensor at a time.
+ * saved. Values are checked while they are converted.
  */
 #include "core/model/fen-model-private.h"
 
@@ -280,61 +280,62 @@ fen_model_find_bad_value (const float *values, gint64 n)
   return -1;
 }
 
-/* Converts a tensor piece by piece and lets the pages of each go again: the file's copy never stands in memory
- * beside the values. */
+/* Converts values [first, first + n) piece by piece and lets the pages of each go again: the file's copy never
+ * stands in memory beside the values. */
 static gboolean
-read_values (const FenParamSource *source, float *values, GError **error)
+read_values (const FenParamSource *source, gint64 first, gint64 n, float *values, GError **error)
 {
   const FenTensor *tensor = source->tensor;
-  gint64 size = (gint64)fen_dtype_size (tensor->dtype);
-  for (gint64 i = 0; i < tensor->elements; i += PIECE)
+  guint64 size = fen_dtype_size (tensor->dtype);
+  for (gint64 i = 0; i < n; i += PIECE)
     {
-      gint64 n = MIN (tensor->elements - i, PIECE);
-      fen_tensor_read_f32 (tensor, i, n, values + i);
-      FenTensor piece = { .data = (const guint8 *)tensor->data + i * size, .bytes = (guint64)(n * size) };
-      fen_safetensors_release (source->file, &piece);
+      gint64 count = MIN (n - i, PIECE);
+      fen_tensor_read_f32 (tensor, first + i, count, values + i);
+      fen_safetensors_release (source->file, tensor, (guint64)(first + i) * size, (guint64)count * size);
     }
-  gint64 bad = fen_model_find_bad_value (values, tensor->elements);
+  gint64 bad = fen_model_find_bad_value (values, n);
   if (bad < 0)
     return TRUE;
   return fail_tensors (error, "%s: tensor %s: element %" G_GINT64_FORMAT " is %s; allowed: finite numbers",
-                       fen_safetensors_source (source->file), tensor->name, bad,
+                       fen_safetensors_source (source->file), tensor->name, first + bad,
                        isnan (values[bad]) ? "NaN" : "infinite");
 }
 
 /* A head beside a tied embedding is harmless only when it is the same. */
 static gboolean
-check_tied_copy (const FenModel *model, const float *values, GError **error)
+check_tied_copy (const FenModel *model, gint64 first, gint64 n, const float *values, GError **error)
 {
   const FenTensor *tensor = model->tied_copy.tensor;
+  guint64 size = fen_dtype_size (tensor->dtype);
   float piece[1024];
-  for (gint64 i = 0; i < tensor->elements; i += (gint64)G_N_ELEMENTS (piece))
+  for (gint64 i = 0; i < n; i += (gint64)G_N_ELEMENTS (piece))
     {
-      gint64 n = MIN (tensor->elements - i, (gint64)G_N_ELEMENTS (piece));
-      fen_tensor_read_f32 (tensor, i, n, piece);
-      if (memcmp (piece, values + i, (gsize)n * sizeof (float)) != 0)
+      gint64 count = MIN (n - i, (gint64)G_N_ELEMENTS (piece));
+      fen_tensor_read_f32 (tensor, first + i, count, piece);
+      if (memcmp (piece, values + i, (gsize)count * sizeof (float)) != 0)
         return fail_tensors (error,
                              "%s: lm_head.weight differs from the token embedding, but config.json says "
                              "tie_word_embeddings; allowed: equal, or tie_word_embeddings false",
                              fen_safetensors_source (model->tied_copy.file));
     }
-  fen_safetensors_release (model->tied_copy.file, tensor);
+  fen_safetensors_release (model->tied_copy.file, tensor, (guint64)first * size, (guint64)n * size);
   return TRUE;
 }
 
 gboolean
-fen_model_read_param (const FenModel *model, const FenParam *param, guint64 seed, float *values,
-                      GError **error)
+fen_model_read_param (const FenModel *model, const FenParam *param, guint64 seed, gint64 first, gint64 n,
+                      float *values, GError **error)
 {
   g_return_val_if_fail (param >= model->params && param < model->params + model->n_params, FALSE);
+  g_return_val_if_fail (first >= 0 && n >= 0 && n <= param->elements - first, FALSE);
   if (model->sources == NULL)
     {
-      fen_model_draw_param (model, param, seed, values);
+      fen_model_draw_param (model, param, seed, first, n, values);
       return TRUE;
     }
-  if (!read_values (&model->sources[param - model->params], values, error))
+  if (!read_values (&model->sources[param - model->params], first, n, values, error))
     return FALSE;
   if (param->slot == FEN_SLOT_TOKEN_EMBEDDING && model->tied_copy.tensor != NULL)
-    return check_tied_copy (model, values, error);
+    return check_tied_copy (model, first, n, values, error);
   return TRUE;
 }

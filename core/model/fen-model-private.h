@@ -61,8 +61,9 @@ const char *fen_model_name_prefix (FenArchitecture architecture);
 /* Opens the folder's files and binds every parameter. */
 gboolean fen_model_bind (FenModel *model, GError **error);
 
-/* Values of a parameter that no file has. */
-void fen_model_draw_param (const FenModel *model, const FenParam *param, guint64 seed, float *values);
+/* Values [first, first + n) of a parameter that no file has. */
+void fen_model_draw_param (const FenModel *model, const FenParam *param, guint64 seed, gint64 first, gint64 n,
+                           float *values);
 
 /* Index of the first NaN or infinite value, or -1. */
 gint64 fen_model_find_bad_value (const float *values, gint64 n);

@@ -15,6 +15,7 @@
 
 /* What config.json says of a model without a limit of its own when nobody said a context. */
 #define DEFAULT_CONTEXT 2048
+#define PIECE ((gint64)1 << 18) /* values in memory at a time: an embedding can have billions */
 
 static const struct {
   const char *dtype, *safetensors;
@@ -224,10 +225,11 @@ convert (const float *values, gint64 n, FenDType dtype, guint16 *halves)
 
 /* A folder that cannot be read again must not be written: rounding up may leave the type's range, too. */
 static gboolean
-check_values (const FenParam *param, const float *values, FenDType dtype, GError **error)
+check_values (const FenParam *param, gint64 first, gint64 n, const float *values, FenDType dtype,
+              GError **error)
 {
   gint64 bad = -1;
-  for (gint64 i = 0; i < param->elements && bad < 0; i++)
+  for (gint64 i = 0; i < n && bad < 0; i++)
     {
       float stored = values[i];
       if (dtype == FEN_BF16)
@@ -241,24 +243,36 @@ check_values (const FenParam *param, const float *values, FenDType dtype, GError
     return TRUE;
   g_set_error (error, FEN_MODEL_ERROR, FEN_MODEL_ERROR_TENSORS,
                "cannot save %s: element %" G_GINT64_FORMAT " is %g; allowed: finite numbers that %s can hold",
-               param->name, bad, (double)values[bad], dtype_names[dtype].safetensors);
+               param->name, first + bad, (double)values[bad], dtype_names[dtype].safetensors);
   return FALSE;
 }
 
 static gboolean
-write_param (FenSafetensorsWriter *writer, const FenParam *param, const float *values, FenDType dtype,
-             GError **error)
+write_values (FenSafetensorsWriter *writer, gint64 n, const float *values, FenDType dtype, GError **error)
 {
-  if (!check_values (param, values, dtype, error))
-    return FALSE;
   if (dtype == FEN_F32)
-    return fen_safetensors_writer_data (writer, values, (gsize)param->elements * sizeof (float), error);
-  guint16 piece[8192];
-  for (gint64 i = 0; i < param->elements; i += (gint64)G_N_ELEMENTS (piece))
+    return fen_safetensors_writer_data (writer, values, (gsize)n * sizeof (float), error);
+  guint16 halves[8192];
+  for (gint64 i = 0; i < n; i += (gint64)G_N_ELEMENTS (halves))
     {
-      gint64 n = MIN (param->elements - i, (gint64)G_N_ELEMENTS (piece));
-      convert (values + i, n, dtype, piece);
-      if (!fen_safetensors_writer_data (writer, piece, (gsize)n * sizeof (guint16), error))
+      gint64 count = MIN (n - i, (gint64)G_N_ELEMENTS (halves));
+      convert (values + i, count, dtype, halves);
+      if (!fen_safetensors_writer_data (writer, halves, (gsize)count * sizeof (guint16), error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* `values` has room for a piece. */
+static gboolean
+write_param (FenSafetensorsWriter *writer, const FenParam *param, FenDType dtype, FenParamReader reader,
+             gpointer user_data, float *values, GError **error)
+{
+  for (gint64 i = 0; i < param->elements; i += PIECE)
+    {
+      gint64 n = MIN (param->elements - i, PIECE);
+      if (!reader (param, i, n, values, user_data, error) || !check_values (param, i, n, values, dtype, error)
+          || !write_values (writer, n, values, dtype, error))
         return FALSE;
     }
   return TRUE;
@@ -272,23 +286,14 @@ save_weights (const FenModel *model, const char *path, FenDType dtype, FenParamR
   if (writer == NULL)
     return FALSE;
   fen_safetensors_writer_set_metadata (writer, "format", "pt"); /* transformers insists */
-  gint64 largest = 0;
   for (gsize i = 0; i < model->n_params; i++)
     {
       const FenParam *param = &model->params[i];
       fen_safetensors_writer_add (writer, param->name, dtype, param->rank, param->shape);
-      largest = MAX (largest, param->elements);
     }
-  g_autofree float *values = g_try_new (float, (gsize)largest);
-  if (values == NULL)
-    {
-      g_set_error (error, FEN_MODEL_ERROR, FEN_MODEL_ERROR_TENSORS,
-                   "%s: no memory for the largest tensor, %" G_GINT64_FORMAT " bytes", path, largest * 4);
-      return FALSE;
-    }
+  g_autofree float *values = g_new (float, (gsize)PIECE);
   for (gsize i = 0; i < model->n_params; i++)
-    if (!reader (&model->params[i], values, user_data, error)
-        || !write_param (writer, &model->params[i], values, dtype, error))
+    if (!write_param (writer, &model->params[i], dtype, reader, user_data, values, error))
       return FALSE;
   return fen_safetensors_writer_commit (writer, NULL, error);
 }

@@ -54,7 +54,8 @@ typedef struct {
       *layer_window; /* (layers): the model's own window of each layer, 0 = full; owned by the model */
   double initializer_range;
   gint64 bos_id, eos_id; /* -1 = none */
-  gint64 pad_id; /* its embedding gets no gradient, as in transformers (nn.Embedding's padding_idx); -1 = none */
+  gint64
+      pad_id; /* its embedding gets no gradient, as in transformers (nn.Embedding's padding_idx); -1 = none */
 } FenModelConfig;
 
 /* What the engine asks for. A slot that the architecture lacks has elements == 0. */
@@ -131,11 +132,12 @@ gint64 fen_model_n_parameters (const FenModel *model);
 /* Parameters that multiply: all matrices, the LM head once, embeddings not (engine.md, Metrics of a step). */
 gint64 fen_model_n_matmul_parameters (const FenModel *model);
 
-/* Values of one parameter as fp32 (elements): from the folder's file (F32, BF16, F16 converted; NaN or infinite
- * values are an error that names tensor and index), or, for a preset, drawn from `seed`: normal with
- * initializer_range, residual projections scaled by 1 / sqrt (2 layers), norms 1, biases 0. */
-gboolean fen_model_read_param (const FenModel *model, const FenParam *param, guint64 seed, float *values,
-                               GError **error);
+/* Values [first, first + n) of one parameter as fp32: from the folder's file (F32, BF16, F16 converted; NaN or
+ * infinite values are an error that names tensor and index), or, for a preset, drawn from `seed`: normal with
+ * initializer_range, residual projections scaled by 1 / sqrt (2 layers), norms 1, biases 0. A value does not depend on
+ * the range that it is read in, so a reader needs no memory for a whole embedding. */
+gboolean fen_model_read_param (const FenModel *model, const FenParam *param, guint64 seed, gint64 first,
+                               gint64 n, float *values, GError **error);
 
 /* inv_freq (head_dim / 2) of the model's rotary positions, after rope scaling; FEN_ROPE_NONE: nothing written. */
 void fen_model_inverse_frequencies (const FenModel *model, float *inv_freq);
@@ -148,8 +150,9 @@ gint64 fen_model_layer_window (const FenModel *model, const FenConfig *config, g
  * of its own; without effect on other models. Call it before the model is shared. */
 void fen_model_set_context (FenModel *model, gint64 context);
 
-/* Supplies `param`'s fp32 values when saving. */
-typedef gboolean (*FenParamReader) (const FenParam *param, float *values, gpointer user_data, GError **error);
+/* Supplies the fp32 values [first, first + n) of `param` when saving: ranges in order, each value once. */
+typedef gboolean (*FenParamReader) (const FenParam *param, gint64 first, gint64 n, float *values,
+                                    gpointer user_data, GError **error);
 
 /* Writes `folder` (made when missing): config.json, model.safetensors in `dtype` (F32, BF16 or F16), atomically
  * each. A folder model keeps the harmless keys of its config.json. NaN, infinity and what `dtype` cannot hold are

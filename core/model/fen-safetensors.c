@@ -383,14 +383,16 @@ fen_safetensors_source (FenSafetensors *file)
 }
 
 void
-fen_safetensors_release (FenSafetensors *file, const FenTensor *tensor)
+fen_safetensors_release (FenSafetensors *file, const FenTensor *tensor, guint64 first, guint64 bytes)
 {
-  if (file->mapped == NULL || tensor->bytes == 0)
+  g_return_if_fail (first <= tensor->bytes && bytes <= tensor->bytes - first);
+  if (file->mapped == NULL || bytes == 0)
     return;
-  /* Whole pages inside the tensor only: the neighbours may be in use. */
+  /* The page at the beginning whole, so that ranges read one after the other leave none; its neighbour's values, when
+   * somebody needs them, come back from the page cache. */
   guintptr page = (guintptr)sysconf (_SC_PAGESIZE);
-  guintptr begin = ((guintptr)tensor->data + page - 1) & ~(page - 1);
-  guintptr end = ((guintptr)tensor->data + tensor->bytes) & ~(page - 1);
+  guintptr begin = ((guintptr)tensor->data + first) & ~(page - 1);
+  guintptr end = ((guintptr)tensor->data + first + bytes) & ~(page - 1);
   if (end > begin)
     madvise ((void *)begin, end - begin, MADV_DONTNEED);
 }

@@ -40,9 +40,9 @@ const char *fen_safetensors_metadata (FenSafetensors *file, const char *key);   
 
 /* The path (or the name given to parse), for error messages; owned by the file. */
 const char *fen_safetensors_source (FenSafetensors *file);
-/* Gives back the memory of a tensor's pages after it was read, so that a model's files do not stay resident beside
- * its weights; reading it again is allowed and reads the disk again. */
-void fen_safetensors_release (FenSafetensors *file, const FenTensor *tensor);
+/* Gives back the memory of the tensor's bytes [first, first + bytes) after they were read, so that a model's files do
+ * not stay resident beside its weights; reading them again is allowed and reads the disk again. */
+void fen_safetensors_release (FenSafetensors *file, const FenTensor *tensor, guint64 first, guint64 bytes);
 
 /* Converts a tensor's elements [first, first + n) to fp32. FALSE for integer types. */
 gboolean fen_tensor_read_f32 (const FenTensor *tensor, gint64 first, gint64 n, float *values);

@@ -10,6 +10,7 @@ G_BEGIN_DECLS
 #define FEN_CHECKPOINT_OPTIMIZER "optimizer.safetensors"
 #define FEN_CHECKPOINT_STATE "state.json"
 #define FEN_CHECKPOINT_MAX_FILES 8
+#define FEN_CHECKPOINT_PIECE_BYTES ((guint64)1 << 20) /* of a tensor in memory at a time */
 
 /* One file beside state.json. */
 typedef struct {

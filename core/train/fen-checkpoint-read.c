@@ -129,6 +129,21 @@ dtype_name (FenDType dtype)
   return names[dtype];
 }
 
+/* Piece by piece, and the pages of each go again: the file must not stand in memory beside the arena. */
+static gboolean
+copy_tensor (FenSafetensors *file, const FenCheckpointContent *content, const FenStateTensor *wanted,
+             const FenTensor *found, GError **error)
+{
+  for (guint64 first = 0; first < found->bytes; first += FEN_CHECKPOINT_PIECE_BYTES)
+    {
+      const guint64 n = MIN (FEN_CHECKPOINT_PIECE_BYTES, found->bytes - first);
+      if (!content->write (wanted, first, n, (const char *)found->data + first, content->user_data, error))
+        return FALSE;
+      fen_safetensors_release (file, found, first, n);
+    }
+  return TRUE;
+}
+
 static gboolean
 restore_tensor (FenSafetensors *file, const char *path, const FenCheckpointContent *content,
                 const FenStateTensor *wanted, GError **error)
@@ -149,7 +164,7 @@ restore_tensor (FenSafetensors *file, const char *path, const FenCheckpointConte
           name, dtype_name (found->dtype), found->elements, dtype_name (wanted->dtype), wanted->elements);
       return FALSE;
     }
-  return content->write (wanted, found->data, content->user_data, error);
+  return copy_tensor (file, content, wanted, found, error);
 }
 
 gboolean

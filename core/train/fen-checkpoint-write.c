@@ -24,15 +24,17 @@
 /* ---- an engine's content ---- */
 
 static gboolean
-read_engine (const FenStateTensor *tensor, void *bytes, gpointer engine, GError **error)
+read_engine (const FenStateTensor *tensor, guint64 first_byte, guint64 n_bytes, void *bytes, gpointer engine,
+             GError **error)
 {
-  return fen_engine_read_state (engine, tensor, bytes, error);
+  return fen_engine_read_state (engine, tensor, first_byte, n_bytes, bytes, error);
 }
 
 static gboolean
-write_engine (const FenStateTensor *tensor, const void *bytes, gpointer engine, GError **error)
+write_engine (const FenStateTensor *tensor, guint64 first_byte, guint64 n_bytes, const void *bytes,
+              gpointer engine, GError **error)
 {
-  return fen_engine_write_state (engine, tensor, bytes, error);
+  return fen_engine_write_state (engine, tensor, first_byte, n_bytes, bytes, error);
 }
 
 void
@@ -42,19 +44,13 @@ fen_checkpoint_content_init (FenCheckpointContent *content, FenEngine *engine)
   content->tensors = fen_engine_state_tensors (engine, &content->n_tensors);
 }
 
-static guint64
-tensor_bytes (const FenStateTensor *tensor)
-{
-  return (guint64)tensor->elements * fen_dtype_size (tensor->dtype);
-}
-
 guint64
 fen_checkpoint_bytes (const FenCheckpointContent *content)
 {
   guint64 bytes = SLACK_BYTES;
   struct stat info;
   for (gsize i = 0; i < content->n_tensors; i++)
-    bytes += tensor_bytes (&content->tensors[i]);
+    bytes += fen_state_tensor_bytes (&content->tensors[i]);
   if (content->tokenizer_path != NULL && stat (content->tokenizer_path, &info) == 0)
     bytes += (guint64)info.st_size;
   return bytes;
@@ -66,7 +62,7 @@ typedef struct {
   const char *folder; /* the temporary one */
   const FenCheckpointContent *content;
   FenCheckpointManifest manifest;
-  void *buffer; /* for the largest tensor */
+  void *buffer; /* FEN_CHECKPOINT_PIECE_BYTES */
 } Writing;
 
 static FenCheckpointFile *
@@ -123,6 +119,21 @@ fen_checkpoint_tensor_name (const FenStateTensor *tensor)
 }
 
 static gboolean
+write_tensor (Writing *writing, FenSafetensorsWriter *writer, const FenStateTensor *tensor, GError **error)
+{
+  const FenCheckpointContent *content = writing->content;
+  const guint64 bytes = fen_state_tensor_bytes (tensor);
+  for (guint64 first = 0; first < bytes; first += FEN_CHECKPOINT_PIECE_BYTES)
+    {
+      const guint64 n = MIN (FEN_CHECKPOINT_PIECE_BYTES, bytes - first);
+      if (!content->read (tensor, first, n, writing->buffer, content->user_data, error)
+          || !fen_safetensors_writer_data (writer, writing->buffer, n, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
 write_tensors (Writing *writing, gboolean weights, const char *name, GError **error)
 {
   const FenCheckpointContent *content = writing->content;
@@ -140,9 +151,7 @@ write_tensors (Writing *writing, gboolean weights, const char *name, GError **er
                                   content->tensors[i].shape);
   for (gsize i = 0; i < content->n_tensors; i++)
     if (content->tensors[i].is_weight == weights
-        && (!content->read (&content->tensors[i], writing->buffer, content->user_data, error)
-            || !fen_safetensors_writer_data (writer, writing->buffer, tensor_bytes (&content->tensors[i]),
-                                             error)))
+        && !write_tensor (writing, writer, &content->tensors[i], error))
       return FALSE;
   if (!fen_safetensors_writer_commit (writer, file->hash, error))
     return FALSE;
@@ -164,17 +173,7 @@ static gboolean
 write_files (Writing *writing, GError **error)
 {
   const FenCheckpointContent *content = writing->content;
-  guint64 largest = 1;
-  for (gsize i = 0; i < content->n_tensors; i++)
-    largest = MAX (largest, tensor_bytes (&content->tensors[i]));
-  g_autofree void *buffer = g_try_malloc (largest);
-  if (buffer == NULL)
-    {
-      g_autofree char *size = fen_format_bytes (largest);
-      g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_OUT_OF_MEMORY,
-                   "a checkpoint needs %s of memory to copy its largest tensor", size);
-      return FALSE;
-    }
+  g_autofree void *buffer = g_malloc (FEN_CHECKPOINT_PIECE_BYTES);
   writing->buffer = buffer;
   const char *config = content->model_config;
   return (config == NULL || write_text (writing, "config.json", config, strlen (config), error))

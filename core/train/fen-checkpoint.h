@@ -39,9 +39,11 @@ void fen_train_state_init (FenTrainState *state);
 typedef struct {
   const FenStateTensor *tensors;
   gsize n_tensors;
-  /* Copy a tensor's bytes out of / into wherever it lives. */
-  gboolean (*read) (const FenStateTensor *tensor, void *bytes, gpointer user_data, GError **error);
-  gboolean (*write) (const FenStateTensor *tensor, const void *bytes, gpointer user_data, GError **error);
+  /* Copy n_bytes at first_byte of a tensor out of / into wherever it lives: ranges in order, each byte once. */
+  gboolean (*read) (const FenStateTensor *tensor, guint64 first_byte, guint64 n_bytes, void *bytes,
+                    gpointer user_data, GError **error);
+  gboolean (*write) (const FenStateTensor *tensor, guint64 first_byte, guint64 n_bytes, const void *bytes,
+                     gpointer user_data, GError **error);
   gpointer user_data;
   const char *model_config; /* text of config.json; NULL = none */
   const char

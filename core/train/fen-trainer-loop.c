@@ -231,9 +231,9 @@ checkpoint_due (FenTrainer *trainer)
 /* ---- the final model ---- */
 
 static gboolean
-read_param (const FenParam *param, float *values, gpointer engine, GError **error)
+read_param (const FenParam *param, gint64 first, gint64 n, float *values, gpointer engine, GError **error)
 {
-  return fen_engine_read_param (engine, param, values, error);
+  return fen_engine_read_param (engine, param, first, n, values, error);
 }
 
 /* Copies the run's tokenizer files into a model folder. */

@@ -224,8 +224,19 @@ test_mismatch (Place *place, gconstpointer data)
   g_assert_error (error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_MISMATCH);
 }
 
+/* Arrays that are copied in several pieces, the last of them short. */
+static void
+test_pieces (Place *place, gconstpointer data)
+{
+  checkpoint_fixture_free (place->fixture);
+  place->fixture = checkpoint_fixture_new (700004);
+  write_step (place, 10, 1);
+  expect_newest (place, 10, 0);
+}
+
 static gboolean
-fail_to_read (const FenStateTensor *tensor, void *bytes, gpointer data, GError **error)
+fail_to_read (const FenStateTensor *tensor, guint64 first_byte, guint64 n_bytes, void *bytes, gpointer data,
+              GError **error)
 {
   g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_DEVICE, "the device is gone");
   return FALSE;
@@ -281,6 +292,7 @@ main (int argc, char **argv)
   ADD ("/checkpoint/other-damage", test_other_damage);
   ADD ("/checkpoint/none-whole", test_none_whole);
   ADD ("/checkpoint/mismatch", test_mismatch);
+  ADD ("/checkpoint/pieces", test_pieces);
   ADD ("/checkpoint/no-room", test_no_room);
   return g_test_run ();
 }

@@ -414,8 +414,8 @@ test_resume (void)
         {
           g_autofree void *bytes = g_malloc ((gsize)from[i].elements * fen_dtype_size (from[i].dtype));
           g_assert_cmpstr (from[i].name, ==, to[i].name);
-          fen_engine_read_state (a.engine, &from[i], bytes, &error);
-          fen_engine_write_state (b.engine, &to[i], bytes, &error);
+          fen_engine_read_state (a.engine, &from[i], 0, fen_state_tensor_bytes (&from[i]), bytes, &error);
+          fen_engine_write_state (b.engine, &to[i], 0, fen_state_tensor_bytes (&to[i]), bytes, &error);
           g_assert_no_error (error);
         }
       fen_engine_set_update_count (b.engine, fen_engine_update_count (a.engine));
@@ -443,7 +443,7 @@ loss_at (EngineFixture *f, const FenStateTensor *state, const double *weights, c
 
   for (gint64 i = 0; i < state->elements; i++)
     moved[i] = weights[i] + at * direction[i];
-  fen_engine_write_state (f->engine, state, moved, &error);
+  fen_engine_write_state (f->engine, state, 0, fen_state_tensor_bytes (state), moved, &error);
   g_assert_no_error (error);
   fen_engine_evaluate (f->engine, batch, &loss, &error);
   g_assert_no_error (error);
@@ -472,7 +472,7 @@ check_slopes (EngineFixture *f, const FenBatch *batch)
 
       g_assert_true (state[i].is_weight && state[i].elements == n && state[i].dtype == FEN_F64);
       fen_engine_read_gradient (f->engine, &params[i], gradient, &error);
-      fen_engine_read_state (f->engine, &state[i], weights, &error);
+      fen_engine_read_state (f->engine, &state[i], 0, fen_state_tensor_bytes (&state[i]), weights, &error);
       g_assert_no_error (error);
       for (gint64 k = 0; k < n; k++)
         norm += (double)gradient[k] * (double)gradient[k];
@@ -559,19 +559,19 @@ test_skip (void)
       params = fen_model_params (f.model, &n_params);
       state = fen_engine_state_tensors (f.engine, &n);
       broken = g_malloc ((gsize)state[1].elements * fen_dtype_size (state[1].dtype));
-      fen_engine_read_state (f.engine, &state[1], broken, &error);
+      fen_engine_read_state (f.engine, &state[1], 0, fen_state_tensor_bytes (&state[1]), broken, &error);
       memset (broken, 0xFF, 64); /* NaN in every type */
-      fen_engine_write_state (f.engine, &state[1], broken, &error);
+      fen_engine_write_state (f.engine, &state[1], 0, fen_state_tensor_bytes (&state[1]), broken, &error);
       before = g_new (float, params[3].elements);
       after = g_new (float, params[3].elements);
-      fen_engine_read_param (f.engine, &params[3], before, &error);
+      fen_engine_read_param (f.engine, &params[3], 0, params[3].elements, before, &error);
       scale = fen_engine_loss_scale (f.engine);
       fen_engine_micro_step (f.engine, &batch.batch, 0.01, &error);
       fen_engine_update (f.engine, &update, &result, &error);
       g_assert_no_error (error);
       g_assert_true (result.skipped);
       g_assert_cmpint (fen_engine_update_count (f.engine), ==, 0);
-      fen_engine_read_param (f.engine, &params[3], after, &error);
+      fen_engine_read_param (f.engine, &params[3], 0, params[3].elements, after, &error);
       g_assert_cmpmem (before, (gsize)params[3].elements * 4, after, (gsize)params[3].elements * 4);
       g_assert_cmpfloat (fen_engine_loss_scale (f.engine), ==, half ? scale / 2 : 1);
       engine_fixture_close (&f);

@@ -127,7 +127,7 @@ read_all (FenModel *model, GError **error)
   for (gsize i = 0; i < n_params; i++)
     {
       g_autofree float *values = g_new (float, (gsize)params[i].elements);
-      if (!fen_model_read_param (model, &params[i], 0, values, error))
+      if (!fen_model_read_param (model, &params[i], 0, 0, params[i].elements, values, error))
         return FALSE;
       for (gsize k = 0; k < G_N_ELEMENTS (tensors); k++)
         if (strcmp (tensors[k].name, params[i].name) == 0)
@@ -183,7 +183,8 @@ test_no_files (void)
   gsize n_params;
   const FenParam *params = fen_model_params (planned, &n_params);
   g_autofree float *values = g_new0 (float, (gsize)params[0].elements);
-  g_assert_true (fen_model_read_param (planned, &params[0], 1, values, &error)); /* drawn, as for a preset */
+  g_assert_true (fen_model_read_param (planned, &params[0], 1, 0, params[0].elements, values,
+                                       &error)); /* drawn, as for a preset */
   g_assert_cmpfloat (fabsf (values[0]), >, 0);
 }
 
@@ -361,9 +362,10 @@ test_shards (void)
 /* ---- saving ---- */
 
 static gboolean
-read_through (const FenParam *param, float *values, gpointer user_data, GError **error)
+read_through (const FenParam *param, gint64 first, gint64 n, float *values, gpointer user_data,
+              GError **error)
 {
-  return fen_model_read_param (user_data, param, 5, values, error);
+  return fen_model_read_param (user_data, param, 5, first, n, values, error);
 }
 
 static FenModel *
@@ -420,8 +422,8 @@ assert_same_values (FenModel *a, FenModel *b, double tolerance)
     {
       g_autofree float *x = g_new (float, (gsize)params[i].elements),
                        *y = g_new (float, (gsize)params[i].elements);
-      g_assert_true (fen_model_read_param (a, &params[i], 5, x, NULL));
-      g_assert_true (fen_model_read_param (b, &others[i], 5, y, NULL));
+      g_assert_true (fen_model_read_param (a, &params[i], 5, 0, params[i].elements, x, NULL));
+      g_assert_true (fen_model_read_param (b, &others[i], 5, 0, others[i].elements, y, NULL));
       for (gint64 j = 0; j < params[i].elements; j++)
         g_assert_cmpfloat (fabsf (x[j] - y[j]), <=, tolerance * fabsf (x[j]) + (tolerance > 0 ? 3e-8 : 0));
     }
@@ -516,10 +518,10 @@ test_saved_config (void)
 }
 
 static gboolean
-read_bad (const FenParam *param, float *values, gpointer user_data, GError **error)
+read_bad (const FenParam *param, gint64 first, gint64 n, float *values, gpointer user_data, GError **error)
 {
-  for (gint64 i = 0; i < param->elements; i++)
-    values[i] = param->slot == FEN_SLOT_DOWN_WEIGHT && i == 2 ? *(float *)user_data : 1.0f;
+  for (gint64 i = 0; i < n; i++)
+    values[i] = param->slot == FEN_SLOT_DOWN_WEIGHT && first + i == 2 ? *(float *)user_data : 1.0f;
   return TRUE;
 }
 

@@ -42,7 +42,7 @@ read_values (const FenModel *model, const FenParam *param, guint64 seed)
 {
   g_autoptr (GError) error = NULL;
   float *values = g_new (float, (gsize)param->elements);
-  gboolean ok = fen_model_read_param (model, param, seed, values, &error);
+  gboolean ok = fen_model_read_param (model, param, seed, 0, param->elements, values, &error);
   g_assert_no_error (error);
   g_assert_true (ok);
   return values;
@@ -324,6 +324,39 @@ test_init_is_normal (void)
     }
 }
 
+/* Reads a parameter in ranges of rising, odd lengths and compares with all of it at once. */
+static void
+assert_ranges (const FenModel *model, const FenParam *param)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree float *whole = read_values (model, param, 9);
+  for (gint64 first = 0, n = 1; first < param->elements; first += n, n = n * 3 + 2)
+    {
+      n = MIN (n, param->elements - first);
+      g_autofree float *piece = g_new (float, (gsize)n + 1);
+      piece[n] = 77;
+      g_assert_true (fen_model_read_param (model, param, 9, first, n, piece, &error));
+      g_assert_no_error (error);
+      g_assert_cmpmem (piece, (gsize)n * sizeof (float), whole + first, (gsize)n * sizeof (float));
+      g_assert_cmpfloat (piece[n], ==, 77);
+    }
+}
+
+static void
+test_ranges (void)
+{
+  g_autoptr (FenModel) drawn = open_preset ("5M", 1027);
+  g_autoptr (FenModel) loaded = open_golden ("gpt2");
+  const FenModel *models[] = { drawn, loaded };
+  for (gsize k = 0; k < G_N_ELEMENTS (models); k++)
+    {
+      gsize n_params;
+      const FenParam *params = fen_model_params (models[k], &n_params);
+      for (gsize i = 0; i < n_params; i++)
+        assert_ranges (models[k], &params[i]);
+    }
+}
+
 static void
 test_init_order (void)
 {
@@ -365,5 +398,6 @@ main (int argc, char **argv)
   g_test_add_func ("/model/init/moments", test_init);
   g_test_add_func ("/model/init/normal", test_init_is_normal);
   g_test_add_func ("/model/init/order", test_init_order);
+  g_test_add_func ("/model/ranges", test_ranges);
   return g_test_run ();
 }

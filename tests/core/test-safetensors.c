@@ -252,7 +252,7 @@ test_accepted (void)
   g_assert_null (fen_safetensors_metadata (parsed, "other"));
   float value;
   g_assert_false (fen_tensor_read_f32 (b, 0, 1, &value));
-  fen_safetensors_release (parsed, b); /* no mapping: without effect */
+  fen_safetensors_release (parsed, b, 0, b->bytes); /* no mapping: without effect */
 }
 
 /* ---- 16-bit numbers ---- */
@@ -393,7 +393,7 @@ test_round_trip (void)
   const FenTensor *tensor = fen_safetensors_find (file, "w");
   g_assert_cmpint (tensor->shape[1], ==, 3);
   g_assert_cmpmem (tensor->data, tensor->bytes, w, sizeof w);
-  fen_safetensors_release (file, tensor);
+  fen_safetensors_release (file, tensor, 0, tensor->bytes);
   g_assert_cmpmem (tensor->data, tensor->bytes, w, sizeof w);
   g_assert_cmpmem (fen_safetensors_find (file, "s")->data, 4, &s, 4);
   g_autofree char *content = NULL;

@@ -22,7 +22,7 @@ check_tensor (FenSafetensors *file, const FenTensor *tensor, const uint8_t *end)
       if (!fen_tensor_read_f32 (tensor, i, 1, &value))
         memcpy (&value, (const uint8_t *)tensor->data + i, 1);
     }
-  fen_safetensors_release (file, tensor);
+  fen_safetensors_release (file, tensor, 0, tensor->bytes);
 }
 
 int

@@ -11,18 +11,22 @@ bytes_of (const FenStateTensor *tensor)
 }
 
 static gboolean
-read_tensor (const FenStateTensor *tensor, void *bytes, gpointer data, GError **error)
+read_tensor (const FenStateTensor *tensor, guint64 first_byte, guint64 n_bytes, void *bytes, gpointer data,
+             GError **error)
 {
   CheckpointFixture *fixture = data;
-  memcpy (bytes, fixture->values[tensor - fixture->tensors], bytes_of (tensor));
+  g_assert_cmpuint (first_byte + n_bytes, <=, bytes_of (tensor));
+  memcpy (bytes, fixture->values[tensor - fixture->tensors] + first_byte, n_bytes);
   return TRUE;
 }
 
 static gboolean
-write_tensor (const FenStateTensor *tensor, const void *bytes, gpointer data, GError **error)
+write_tensor (const FenStateTensor *tensor, guint64 first_byte, guint64 n_bytes, const void *bytes,
+              gpointer data, GError **error)
 {
   CheckpointFixture *fixture = data;
-  memcpy (fixture->values[tensor - fixture->tensors], bytes, bytes_of (tensor));
+  g_assert_cmpuint (first_byte + n_bytes, <=, bytes_of (tensor));
+  memcpy (fixture->values[tensor - fixture->tensors] + first_byte, bytes, n_bytes);
   return TRUE;
 }
 
@@ -62,7 +66,7 @@ checkpoint_fixture_free (CheckpointFixture *fixture)
 static guchar
 byte_at (gint64 step, int tensor, gsize i)
 {
-  return (guchar)(step * 31 + tensor * 7 + (gint64)i * 3 + (gint64)(i >> 8));
+  return (guchar)(step * 31 + tensor * 7 + (gint64)i * 3 + (gint64)(i >> 8) + (gint64)(i >> 16));
 }
 
 static FenTrainState
