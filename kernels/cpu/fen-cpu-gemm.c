@@ -19,6 +19,7 @@
 #define BLOCK 512
 #define THIN_ROWS 4
 #define OVERHEAD_BYTES (UINT64_C (4) << 20)
+#define PANEL_ROWS 2048
 #define TILE_ALIGN 48 /* a multiple of the register tiles of the usual kernels */
 
 /* Another CBLAS has none of these. */
@@ -212,6 +213,15 @@ choose_grid (Gemm *job, int64_t parts)
     }
 }
 
+/* OpenBLAS packs a panel as long as a tile has rows, and never gives its memory back: without a limit the LM head's
+ * weight gradient, with a row for each of the vocabulary's tokens, takes 32 MB a thread for the rest of the process.
+ * Tiles of equal height, so that the threads still end together. */
+static void
+limit_panel (Gemm *job)
+{
+  job->tile_m = cut (job->tile_m, fen_cpu_ceil_div (job->tile_m, PANEL_ROWS));
+}
+
 static void
 thin_body (void *data, int64_t begin, int64_t end, int worker)
 {
@@ -255,6 +265,7 @@ fen_cpu_gemm (FenDevice *device, const FenGemm *p)
       return;
     }
   choose_grid (&job, device->threads);
+  limit_panel (&job);
   if (p->ab_dtype != FEN_F32)
     {
       job.tile_m = fen_cpu_min (job.tile_m, BLOCK);
