@@ -122,8 +122,8 @@ static const FenOption options[] = {
     .title = N_ ("Evaluation Share"),
     .help = N_ ("Share of the text that is kept out of training to measure the evaluation loss."),
     .details = N_ ("The training loss alone cannot show that a model learns by heart; the loss on text "
-                   "that it has never seen can. Which text is kept out depends on the seed, not on the "
-                   "other settings. 0 trains on everything and evaluates nothing.") },
+                   "that it has never seen can. Which text is kept out depends on the text alone, so that "
+                   "runs can be compared. 0 trains on everything and evaluates nothing.") },
 
   /* ---- training ---- */
   { OPTION (max_seq_len, TRAINING, INT), .default_text = "2048", RANGES (64, MAX_TOKENS, 2, MAX_TOKENS),
@@ -208,7 +208,7 @@ static const FenOption options[] = {
                    "clipping.") },
   { OPTION (seed, TRAINING, INT), .default_text = "42", RANGE (0, MAX_SEED),
     .title = N_ ("Seed"),
-    .help = N_ ("Start of all random numbers: first weights, order of the rows, evaluation split."),
+    .help = N_ ("Start of all random numbers: first weights, order of the rows, text that is written."),
     .details = N_ ("The same seed and settings on the same machine give the same run; on the CPU bit for "
                    "bit.") },
   { OPTION (eval_interval, TRAINING, INT), .default_text = "50", RANGE (1, MAX_STEPS),

@@ -2,6 +2,7 @@
 #include "core/train/fen-trainer-private.h"
 
 #include "core/base/fen-error.h"
+#include "core/base/fen-io.h"
 #include "core/config/fen-presets.h"
 
 #include <errno.h>
@@ -223,9 +224,22 @@ fen_trainer_go_on (FenTrainer *trainer, GError **error)
   return FALSE;
 }
 
+/* A new run that failed before its first step (weights that are NaN, memory that the machine does not give) leaves
+ * nothing behind, not even its name. */
+static void
+remove_unbegun (FenTrainer *trainer)
+{
+  g_autofree char *path = NULL;
+  g_mutex_lock (&trainer->mutex);
+  path = g_steal_pointer (&trainer->run_path);
+  g_mutex_unlock (&trainer->mutex);
+  if (path != NULL)
+    fen_io_remove_tree (path, NULL);
+}
+
 /* Writes the end of the run where everybody will look for it: run.json, metrics.jsonl, log.txt, status. */
 static void
-finish (FenTrainer *trainer, gboolean ok, GError *error)
+finish (FenTrainer *trainer, gboolean begun, gboolean ok, GError *error)
 {
   const gboolean stopped
       = ok ? trainer->state.step < trainer->config->steps
@@ -243,6 +257,8 @@ finish (FenTrainer *trainer, gboolean ok, GError *error)
       if (!fen_trainer_save_info (trainer, status, reason, &failure))
         fen_trainer_log (trainer, "run.json: %s", failure->message);
     }
+  if (status == FEN_RUN_FAILED && !begun && !trainer->resume)
+    remove_unbegun (trainer);
   close_run (trainer);
   g_mutex_lock (&trainer->mutex);
   if (status == FEN_RUN_FAILED)
@@ -259,9 +275,9 @@ work (gpointer data)
 {
   FenTrainer *trainer = data;
   GError *error = NULL;
-  const gboolean ok = fen_trainer_prepare (trainer, &error) && fen_trainer_open (trainer, &error)
-                      && fen_trainer_loop (trainer, &error);
-  finish (trainer, ok, error);
+  const gboolean begun = fen_trainer_prepare (trainer, &error) && fen_trainer_open (trainer, &error);
+  const gboolean ok = begun && fen_trainer_loop (trainer, &error);
+  finish (trainer, begun, ok, error);
   return NULL;
 }
 

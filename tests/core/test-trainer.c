@@ -513,6 +513,42 @@ test_bad_input (Place *place, gconstpointer data)
   expect_refused (mismatch, "vocab");
 }
 
+/* What is found only when the parameters are read: the run folder that was made for them goes again. */
+static void
+test_nan_weights_leave_nothing (Place *place, gconstpointer data)
+{
+  g_autofree char *golden = g_build_filename (g_getenv ("FENESTRA_GOLDEN_DIR"), "llama", NULL);
+  g_autofree char *model = g_build_filename (place->folder, "nan", NULL);
+  g_autofree char *tokenizer
+      = g_build_filename (g_getenv ("FENESTRA_GOLDEN_DIR"), "tokenizers", "bytelevel-512", NULL);
+  g_assert_cmpint (g_mkdir (model, 0777), ==, 0);
+  static const char *const names[] = { "config.json", "model.safetensors" };
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *from = g_build_filename (golden, names[i], NULL);
+      g_autofree char *to = g_build_filename (model, names[i], NULL);
+      g_autofree char *content = NULL;
+      gsize bytes;
+      g_assert_true (g_file_get_contents (from, &content, &bytes, NULL));
+      if (i == 1)
+        memset (content + bytes - 4, 0xff, 4); /* a NaN of 32 bits */
+      g_assert_true (g_file_set_contents (to, content, (gssize)bytes, NULL));
+    }
+  g_autoptr (FenConfig) config = train_fixture_config (place->folder, 5);
+  set_text (&config->model, model);
+  set_text (&config->tokenizer, tokenizer);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (FenTrainer) trainer = fen_trainer_new (config, &error);
+  g_assert_no_error (error);
+  fen_trainer_start (trainer);
+  g_assert_false (fen_trainer_join (trainer, &error));
+  g_assert_nonnull (strstr (error->message, "NaN"));
+  g_autofree char *path = fen_trainer_run_path (trainer);
+  g_assert_null (path);
+  g_autoptr (GPtrArray) runs = fen_runs_list (config->output_dir, NULL);
+  g_assert_cmpuint (runs->len, ==, 0);
+}
+
 /* A tokenizer from elsewhere is kept in the run: a resume needs neither it nor the model's folder. */
 static void
 test_moved_sources (Place *place, gconstpointer data)
@@ -568,6 +604,7 @@ main (int argc, char **argv)
   ADD ("/trainer/not-finite", test_not_finite);
   ADD ("/trainer/in-use", test_in_use);
   ADD ("/trainer/bad-input", test_bad_input);
+  ADD ("/trainer/nan-weights-leave-nothing", test_nan_weights_leave_nothing);
   ADD ("/trainer/moved-sources", test_moved_sources);
   ADD ("/trainer/trained-tokenizer", test_trained_tokenizer);
   return g_test_run ();
