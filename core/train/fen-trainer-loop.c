@@ -124,11 +124,14 @@ train_step (FenTrainer *trainer, GError **error)
   state->tokens += n_rows * config->max_seq_len;
   state->update_count = fen_engine_update_count (trainer->engine);
   state->loss_scale = fen_engine_loss_scale (trainer->engine);
-  state->loss = result.loss_sum / (double)MAX (result.n_targets, 1);
+  /* Rows of one-token documents have nothing to predict: their loss is unknown, not 0. */
+  state->loss = result.n_targets > 0 ? result.loss_sum / (double)result.n_targets : NAN;
   const gboolean go_on = count_skipped (trainer, &result, scale_before, error);
   if (!isfinite (state->loss))
     fen_trainer_event (trainer, FEN_EVENT_WARNING, "not-finite",
-                       "the loss of step %" G_GINT64_FORMAT " is not finite", state->step);
+                       result.n_targets > 0 ? "the loss of step %" G_GINT64_FORMAT " is not finite"
+                                            : "step %" G_GINT64_FORMAT " had no token to predict",
+                       state->step);
   fen_trainer_report_step (trainer, &result, state->loss, step_us, update.learning_rate);
   return go_on;
 }
@@ -157,7 +160,7 @@ evaluate (FenTrainer *trainer, GError **error)
       n_targets += n;
     }
   trainer->eval_us = (double)(g_get_monotonic_time () - begin);
-  trainer->state.eval_loss = loss_sum / (double)MAX (n_targets, 1);
+  trainer->state.eval_loss = n_targets > 0 ? loss_sum / (double)n_targets : NAN;
   trainer->state.eval_step = trainer->state.step;
   fen_trainer_report_eval (trainer, trainer->state.eval_loss, n_rows, trainer->eval_us / G_USEC_PER_SEC);
   return TRUE;

@@ -549,6 +549,43 @@ test_nan_weights_leave_nothing (Place *place, gconstpointer data)
   g_assert_cmpuint (runs->len, ==, 0);
 }
 
+/* Documents of one token each and no token between them: there is nothing to predict, so the loss is unknown, and
+ * neither 0 nor a division by it. */
+static void
+test_nothing_to_predict (Place *place, gconstpointer data)
+{
+  g_autofree char *source
+      = g_build_filename (g_getenv ("FENESTRA_GOLDEN_DIR"), "tokenizers", "bytelevel-512", "tokenizer.json", NULL);
+  g_autofree char *tokenizer = g_build_filename (place->folder, "no-end.json", NULL);
+  g_autofree char *lines = g_build_filename (place->folder, "letters.jsonl", NULL);
+  g_autofree char *content = NULL;
+  g_assert_true (g_file_get_contents (source, &content, NULL, NULL));
+  g_autoptr (GString) changed = g_string_new (content);
+  g_assert_cmpuint (g_string_replace (changed, "<|endoftext|>", "<|nothing|>", 0), >, 0);
+  g_assert_true (g_file_set_contents (tokenizer, changed->str, -1, NULL));
+  g_string_truncate (changed, 0);
+  for (guint i = 0; i < 2000; i++)
+    g_string_append_printf (changed, "{\"text\": \"%c\"}\n", 'a' + (char)(i % 26));
+  g_string_append (changed, "{\"text\": \"the only document to learn from\"}\n"); /* never reached in two steps */
+  g_assert_true (g_file_set_contents (lines, changed->str, -1, NULL));
+
+  g_autoptr (FenConfig) config = train_fixture_config (place->folder, 2);
+  config->shuffle = FALSE;
+  set_text (&config->tokenizer, tokenizer);
+  set_text (&config->dataset_file, lines);
+  config->eval_share = 0.1;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (FenTrainer) trainer = fen_trainer_new (config, &error);
+  g_assert_no_error (error);
+  fen_trainer_start (trainer);
+  fen_trainer_join (trainer, &error);
+  g_assert_no_error (error);
+  FenTrainerStatus status;
+  fen_trainer_status (trainer, &status);
+  g_assert_cmpint (status.phase, ==, FEN_PHASE_FINISHED);
+  g_assert_true (isnan (status.loss));
+}
+
 /* A tokenizer from elsewhere is kept in the run: a resume needs neither it nor the model's folder. */
 static void
 test_moved_sources (Place *place, gconstpointer data)
@@ -604,6 +641,7 @@ main (int argc, char **argv)
   ADD ("/trainer/not-finite", test_not_finite);
   ADD ("/trainer/in-use", test_in_use);
   ADD ("/trainer/bad-input", test_bad_input);
+  ADD ("/trainer/nothing-to-predict", test_nothing_to_predict);
   ADD ("/trainer/nan-weights-leave-nothing", test_nan_weights_leave_nothing);
   ADD ("/trainer/moved-sources", test_moved_sources);
   ADD ("/trainer/trained-tokenizer", test_trained_tokenizer);
