@@ -53,11 +53,11 @@ check_device (const char *text)
   return g_str_equal (text, "auto") || g_str_equal (text, "cpu") || g_str_equal (text, "cuda");
 }
 
-/* It becomes a folder's name. */
+/* It becomes a folder's name, and "last" means the newest run everywhere. */
 static gboolean
 check_run_name (const char *text)
 {
-  if (*text == '.' || strlen (text) > 100)
+  if (*text == '.' || g_str_equal (text, "last") || strlen (text) > 100)
     return FALSE;
   for (const char *p = text; *p != '\0'; p = g_utf8_next_char (p))
     if (*p == '/' || g_unichar_iscntrl (g_utf8_get_char (p)))
@@ -327,7 +327,7 @@ static const FenOption options[] = {
                    "and the final model, which transformers loads.") },
   { OPTION (run_name, OUTPUT, STRING), .default_text = "",
     .check = check_run_name,
-    .allowed = N_ ("at most 100 bytes without slashes and control characters, not starting with a dot"),
+    .allowed = N_ ("at most 100 bytes without slashes and control characters, not starting with a dot, not last"),
     .title = N_ ("Run Name"),
     .help = N_ ("Name of the run and its folder. Empty: made from the model and the time."),
     .details = N_ ("A name that is taken is refused rather than written over.") },

@@ -191,7 +191,10 @@ test_set_errors (void)
     { "run_name", "../x", FEN_CONFIG_ERROR_RANGE,
       "run_name is \"../x\"; allowed: at most 100 bytes without slashes and control characters, not starting "
       "with "
-      "a dot" },
+      "a dot, not last" },
+    { "run_name", "last", FEN_CONFIG_ERROR_RANGE,
+      "run_name is \"last\"; allowed: at most 100 bytes without slashes and control characters, not starting with "
+      "a dot, not last" },
     { "dataset_file", "\xFF.txt", FEN_CONFIG_ERROR_TYPE, "dataset_file must be a path, not \"\\xff.txt\"" },
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
