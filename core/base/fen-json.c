@@ -343,6 +343,8 @@ fen_json_parse (const char *text, gsize length, const char *source, gsize max_by
       fail_too_large (source, max_bytes, error);
       return NULL;
     }
+  if (text == NULL)
+    text = ""; /* an empty buffer may have no address */
   Parser parser = { .start = text, .p = text, .end = text + length, .source = source, .error = error };
   const char *invalid;
   if (!g_utf8_validate_len (text, length, &invalid))

@@ -222,7 +222,7 @@ list_forward (FenPlan *plan, gint64 layer)
     {
       /* The MLP of the layer before writes its output into this layer's norm 1, which the norm then replaces. */
       int h1 = plan->layer_buffer[FEN_PASS_FORWARD][layer * FEN_N_LAYER_BUFFERS + FEN_LAYER_H1];
-      if (layer > 0)
+      if (layer > 0 && h1 >= 0) /* no buffer when its size overflowed, which is reported at the end */
         g_array_index (plan->buffers, FenPlanBuffer, h1).first
             = fen_plan_forward_phase (plan, layer - 1, FEN_FORWARD_MLP);
     }

@@ -147,10 +147,10 @@ fen_visit_attention (const FenStep *step, const FenVisit *v, FenAttention *param
                             .lse = v->lse,
                             .lse_batch_stride = v->lse_batch_stride,
                             .lse_head_stride = v->lse_head_stride };
-  if (step->documents)
+  const gint32 *start = fen_step_buffer (step, FEN_STEP_DOC_START);
+  const gint32 *end = fen_step_buffer (step, FEN_STEP_DOC_END);
+  if (step->documents && start != NULL) /* NULL while planning, when nothing is computed */
     {
-      const gint32 *start = fen_step_buffer (step, FEN_STEP_DOC_START);
-      const gint32 *end = fen_step_buffer (step, FEN_STEP_DOC_END);
       params->doc_start = start + v->row0 * step->row_tokens;
       params->doc_end = end + v->row0 * step->row_tokens;
     }
