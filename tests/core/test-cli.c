@@ -163,8 +163,8 @@ test_help (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (man.status, ==, 0);
   for (const FenOption *option = fen_config_options (); option->name != NULL; option++)
     {
-      g_autofree char *flag = g_strdup (option->name);
-      g_autofree char *escaped = g_strjoinv ("\\-", g_strsplit (g_strdelimit (flag, "_", '-'), "-", -1));
+      g_auto (GStrv) words = g_strsplit (option->name, "_", -1);
+      g_autofree char *escaped = g_strjoinv ("\\-", words);
       if (strstr (man.out, escaped) == NULL)
         g_error ("the manual page lacks %s", escaped);
     }

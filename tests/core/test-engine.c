@@ -12,7 +12,12 @@
 
 static const char *const models[] = { "gpt2", "llama", "mistral-w16", "qwen2" };
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* A sanitizer owns malloc itself; gcc and clang say so in different ways. */
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !__has_feature(address_sanitizer) \
+    && !__has_feature(thread_sanitizer)
 #define COUNT_ALLOCATIONS 1
 #endif
 

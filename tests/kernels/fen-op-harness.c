@@ -266,15 +266,23 @@ run_variant (gconstpointer data)
 }
 
 static void
+variant_free (gpointer data)
+{
+  Variant *variant = data;
+  g_free (variant->name);
+  g_free (variant);
+}
+
+static void
 add_variant (const char *name, FenOpCase body, gconstpointer data, const char *isa, int threads)
 {
-  Variant *variant = g_new0 (Variant, 1); /* lives as long as the program */
+  Variant *variant = g_new0 (Variant, 1); /* the test owns it */
   *variant = (Variant){ NULL, body, data, isa, threads };
   if (isa != NULL)
     variant->name = g_strdup_printf ("/%s/%s-%d%s", backend_name, isa, threads, name);
   else
     variant->name = g_strdup_printf ("/%s%s", backend_name, name);
-  g_test_add_data_func (variant->name, variant, run_variant);
+  g_test_add_data_func_full (variant->name, variant, run_variant, variant_free);
 }
 
 /* The widest set of this processor; the narrower ones are there too. */
