@@ -1,9 +1,9 @@
 /* fen-cpu-adamw.c: the optimizer's update, with fp32 states and with 8-bit block-wise states.
  *
  * 8-bit states (Dettmers et al. 2021): 256 values share one fp32 absmax; a byte is an index into the dynamic map of
- * fen-cpu-map.h, and the state is map[byte] * absmax. A block is widened into fp32 on the stack, updated exactly as
- * the fp32 optimizer would, and coded again with its new absmax. The parameter's update uses the states before they
- * are coded.
+ * fen-cpu-map.h, and the state is map[byte] * absmax. A block's states are widened into fp32 on the stack, updated
+ * exactly as the fp32 optimizer would, and coded again with their new absmax. The parameter's update uses the states
+ * before they are coded.
  */
 #include "kernels/cpu/fen-cpu-isa.h"
 #include "kernels/cpu/fen-cpu-map.h"
@@ -102,64 +102,124 @@ typedef struct {
   Constants constants;
 } AdamW8;
 
-/* A block in fp32; elements beyond the tensor's end are 0, which stays 0. */
+/* One block's operands: FEN_ADAMW8_BLOCK elements each. */
 typedef struct {
-  float g[FEN_ADAMW8_BLOCK], m[FEN_ADAMW8_BLOCK], v[FEN_ADAMW8_BLOCK], w[FEN_ADAMW8_BLOCK];
+  const float *g;
+  float *w;
+  void *param; /* NULL: w itself */
+  uint8_t *m, *v;
+  float *m_absmax, *v_absmax;
 } Block;
 
-static void
-decode (const FenCpuMap *map, const uint8_t *codes, float absmax, int64_t n, float *values)
+/* Codes new states and stores their absmax: the sums of fen-cpu-map.h in vectors. */
+FV_INLINE void
+encode (const FenCpuMap *map, const float *states, FenVec highest, uint8_t *codes, float *absmax)
 {
-  for (int64_t i = 0; i < n; i++)
-    values[i] = map->values[codes[i]] * absmax;
-}
+  uint16_t buckets[FEN_ADAMW8_BLOCK];
+  int32_t lows[FEN_ADAMW8_BLOCK], found[FEN_ADAMW8_BLOCK];
 
-static float
-encode (const FenCpuMap *map, const float *values, int64_t n, uint8_t *codes)
-{
-  FenVec highest = fv_set (0);
-  for (int i = 0; i < FEN_ADAMW8_BLOCK; i += FEN_VW)
-    highest = fv_max (fv_abs (fv_load (FEN_F32, values, i)), highest);
-  const float absmax = fv_max_lane (highest);
-  for (int64_t i = 0; i < n; i++)
-    codes[i] = fen_cpu_map_code (map, absmax > 0 ? values[i] / absmax : 0);
-  return absmax;
-}
-
-static void
-adamw8_block (const AdamW8 *job, int64_t block)
-{
-  const FenAdamW8 *p = job->p;
-  const int64_t first = block * FEN_ADAMW8_BLOCK, n = fen_cpu_min (FEN_ADAMW8_BLOCK, p->n - first);
-  float *master = (p->master != NULL ? p->master : (float *)p->param) + first;
-  Block b;
-  if (n < FEN_ADAMW8_BLOCK)
-    memset (&b, 0, sizeof b);
-  memcpy (b.g, p->gradient + first, (size_t)n * sizeof (float));
-  memcpy (b.w, master, (size_t)n * sizeof (float));
-  decode (&job->maps[0], p->m + first, p->m_absmax[block], n, b.m);
-  decode (&job->maps[1], p->v + first, p->v_absmax[block], n, b.v);
+  *absmax = fv_max_lane (highest);
+  const FenVec divisor = fv_set (*absmax > 0 ? *absmax : 1);
   for (int i = 0; i < FEN_ADAMW8_BLOCK; i += FEN_VW)
     {
-      FenVec m = fv_load (FEN_F32, b.m, i), v = fv_load (FEN_F32, b.v, i), w = fv_load (FEN_F32, b.w, i);
-      update (&job->constants, fv_load (FEN_F32, b.g, i), &m, &v, &w);
-      fv_store (FEN_F32, b.m, i, m);
-      fv_store (FEN_F32, b.v, i, v);
-      fv_store (FEN_F32, b.w, i, w);
+      const FenVecI bits = fv_bits (fv_load (FEN_F32, states, i) / divisor), sign = bits >> 31;
+      const FenVecI low = ((bits & 0xffff) ^ sign) - sign;
+      FenVecI bucket = (bits >> 16 & 0x7fff) - FEN_CPU_MAP_FIRST;
+      bucket &= ~(bucket >> 31);
+      const FenVecI over = bucket > FEN_CPU_MAP_BUCKETS - 1;
+      bucket = ((over & (FEN_CPU_MAP_BUCKETS - 1)) | (~over & bucket)) + (sign & FEN_CPU_MAP_BUCKETS);
+      const FenVecH narrow = __builtin_convertvector(bucket, FenVecH);
+      memcpy (buckets + i, &narrow, sizeof narrow);
+      memcpy (lows + i, &low, sizeof low);
     }
-  p->m_absmax[block] = encode (&job->maps[0], b.m, n, p->m + first);
-  p->v_absmax[block] = encode (&job->maps[1], b.v, n, p->v + first);
-  memcpy (master, b.w, (size_t)n * sizeof (float));
-  if (p->master != NULL)
-    FEN_ISA (fen_cpu_from_f32)
-  (p->dtype, b.w, n, (char *)p->param + first * (int64_t)fen_dtype_size (p->dtype), n, 1, n);
+  fv_table_u16 (map->buckets, buckets, FEN_ADAMW8_BLOCK, found);
+  for (int i = 0; i < FEN_ADAMW8_BLOCK; i += FEN_VW)
+    {
+      FenVecI entry, low;
+      memcpy (&entry, found + i, sizeof entry);
+      memcpy (&low, lows + i, sizeof low);
+      fv_store_u8 (codes + i, (entry + low) >> 16);
+    }
+}
+
+FV_INLINE void
+adamw8_update (FenDType dtype, const AdamW8 *job, const Block *b)
+{
+  const FenCpuMap *map = job->maps;
+  const FenVec m_scale = fv_set (*b->m_absmax), v_scale = fv_set (*b->v_absmax);
+  FenVec m_highest = fv_set (0), v_highest = fv_set (0);
+  float new_m[FEN_ADAMW8_BLOCK], new_v[FEN_ADAMW8_BLOCK];
+
+  fv_table_u8 (map[0].values, b->m, FEN_ADAMW8_BLOCK, new_m);
+  fv_table_u8 (map[1].values, b->v, FEN_ADAMW8_BLOCK, new_v);
+  for (int i = 0; i < FEN_ADAMW8_BLOCK; i += FEN_VW)
+    {
+      FenVec m = fv_load (FEN_F32, new_m, i) * m_scale, v = fv_load (FEN_F32, new_v, i) * v_scale;
+      FenVec w = fv_load (FEN_F32, b->w, i);
+      update (&job->constants, fv_load (FEN_F32, b->g, i), &m, &v, &w);
+      m_highest = fv_max (fv_abs (m), m_highest);
+      v_highest = fv_max (v, v_highest);
+      fv_store (FEN_F32, new_m, i, m);
+      fv_store (FEN_F32, new_v, i, v);
+      fv_store (FEN_F32, b->w, i, w);
+      if (b->param != NULL)
+        fv_store (dtype, b->param, i, w);
+    }
+  encode (&map[0], new_m, m_highest, b->m, b->m_absmax);
+  encode (&map[1], new_v, v_highest, b->v, b->v_absmax);
+}
+
+/* The last block goes through copies, with elements beyond the end that are 0 and stay 0. */
+FV_INLINE void
+adamw8_last (FenDType dtype, const AdamW8 *job, const Block *b, size_t n)
+{
+  float g[FEN_ADAMW8_BLOCK] = { 0 }, w[FEN_ADAMW8_BLOCK] = { 0 }, param[FEN_ADAMW8_BLOCK];
+  uint8_t m[FEN_ADAMW8_BLOCK], v[FEN_ADAMW8_BLOCK];
+  const Block copy = { g, w, b->param != NULL ? param : NULL, m, v, b->m_absmax, b->v_absmax };
+
+  memset (m, job->maps[0].zero, sizeof m);
+  memset (v, job->maps[1].zero, sizeof v);
+  memcpy (m, b->m, n);
+  memcpy (v, b->v, n);
+  memcpy (g, b->g, n * sizeof *g);
+  memcpy (w, b->w, n * sizeof *w);
+  adamw8_update (dtype, job, &copy);
+  memcpy (b->m, m, n);
+  memcpy (b->v, v, n);
+  memcpy (b->w, w, n * sizeof *w);
+  if (b->param != NULL)
+    memcpy (b->param, param, n * fen_dtype_size (dtype));
+}
+
+FV_INLINE void
+adamw8_range (FenDType dtype, const AdamW8 *job, int64_t begin, int64_t end)
+{
+  const FenAdamW8 *p = job->p;
+  for (int64_t block = begin; block < end; block++)
+    {
+      const int64_t first = block * FEN_ADAMW8_BLOCK, n = fen_cpu_min (FEN_ADAMW8_BLOCK, p->n - first);
+      void *param = (char *)p->param + first * (int64_t)fen_dtype_size (dtype);
+      const Block b = { p->gradient + first,
+                        p->master != NULL ? p->master + first : param,
+                        p->master != NULL ? param : NULL,
+                        p->m + first,
+                        p->v + first,
+                        p->m_absmax + block,
+                        p->v_absmax + block };
+      if (n == FEN_ADAMW8_BLOCK)
+        adamw8_update (dtype, job, &b);
+      else
+        adamw8_last (dtype, job, &b, (size_t)n);
+    }
 }
 
 static void
 adamw8_body (void *data, int64_t begin, int64_t end, int worker)
 {
-  for (int64_t block = begin; block < end; block++)
-    adamw8_block (data, block);
+  const AdamW8 *job = data;
+#define CALL(type) adamw8_range (type, job, begin, end)
+  FEN_CPU_BY_DTYPE (job->p->dtype, CALL);
+#undef CALL
 }
 
 void

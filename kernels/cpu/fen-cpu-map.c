@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define DECADES 7
 
@@ -13,20 +14,44 @@ compare (const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-/* The code of the smallest float with these upper bits: the first of the positive ones, the last of the negative. */
-static uint8_t
-lowest (const FenCpuMap *map, uint32_t upper, int code)
+static float
+float_of (uint32_t bits)
 {
-  const uint32_t bits = upper << 16 | (upper & 0x8000 ? 0xffff : 0);
   float x;
   memcpy (&x, &bits, sizeof x);
-  if (isnan (x))
-    return 0;
+  return x;
+}
+
+/* The nearest value's code, by walking from `code`. */
+static int
+nearest (const FenCpuMap *map, float x, int code)
+{
   while (code > 0 && x <= map->boundaries[code - 1])
     code--;
   while (x > map->boundaries[code])
     code++;
-  return (uint8_t)code;
+  return code;
+}
+
+static void
+fill_buckets (FenCpuMap *map)
+{
+  int up = map->zero, down = map->zero;
+  for (uint32_t i = 0; i < FEN_CPU_MAP_BUCKETS; i++)
+    {
+      const uint32_t first = i == 0 ? 0 : (FEN_CPU_MAP_FIRST + i) << 16,
+                     last = (FEN_CPU_MAP_FIRST + i) << 16 | 0xffff;
+      uint32_t change;
+      up = nearest (map, float_of (first), up);
+      memcpy (&change, &map->boundaries[up], sizeof change);
+      map->buckets[i] = (up << 16) + (change >> 16 == last >> 16 ? 0xffff - (int32_t)(change & 0xffff) : 0);
+      down = nearest (map, float_of (first | 0x80000000), down);
+      if (down > 0) /* the code below starts at its boundary's magnitude */
+        memcpy (&change, &map->boundaries[down - 1], sizeof change);
+      map->buckets[FEN_CPU_MAP_BUCKETS + i]
+          = (down << 16)
+            + (down > 0 && change >> 16 == (last >> 16 | 0x8000) ? (int32_t)(change & 0xffff) - 1 : 0xffff);
+    }
 }
 
 void
@@ -49,8 +74,15 @@ fen_cpu_map_init (FenCpuMap *map, int is_signed)
   map->values[n++] = 1;
   qsort (map->values, 256, sizeof map->values[0], compare);
   for (int i = 0; i < 255; i++)
-    map->boundaries[i] = (float)(0.5 * ((double)map->values[i] + map->values[i + 1]));
+    {
+      /* Exact in double: what lies at the middle or below is code i's. */
+      const double middle = 0.5 * ((double)map->values[i] + map->values[i + 1]);
+      const float boundary = (float)middle;
+      map->boundaries[i] = boundary > middle ? nextafterf (boundary, -INFINITY) : boundary;
+    }
   map->boundaries[255] = INFINITY;
-  for (uint32_t upper = 0; upper < 65536; upper++) /* neighbours have neighbouring codes */
-    map->lowest[upper] = lowest (map, upper, upper > 0 ? map->lowest[upper - 1] : 0);
+  map->zero = 0;
+  while (map->values[map->zero] != 0)
+    map->zero++;
+  fill_buckets (map);
 }

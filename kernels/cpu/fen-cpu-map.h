@@ -6,27 +6,25 @@
  *
  * Coding picks the nearest value (the lower of two equally near). The upper half of a float's bits is coarse enough
  * to be an index and fine enough (steps of 1/128) that at most one boundary between values falls among the floats
- * that share it: so a code is one look-up and one comparison.
+ * that share it. So a bucket, the floats of one sign and upper half, has at most two codes, and one integer holds both
+ * and the lower half where they change. With `low` the lower half, positive floats of a bucket have code c up to
+ * low = t and c + 1 beyond: (c << 16) + (0xffff - t) + low carries into the code just then. A negative float's code
+ * falls as its magnitude grows, and subtracting `low` borrows in the same way: (c << 16) + t - 1 - low. Buckets below
+ * 2^-24 are one, as all of it is the code of 0. NaN gives some code.
  */
 #pragma once
 
 #include <stdint.h>
-#include <string.h>
+
+#define FEN_CPU_MAP_FIRST ((127 - 24) << 7) /* upper half of 2^-24; the last bucket is that of 1 */
+#define FEN_CPU_MAP_BUCKETS ((24 << 7) + 1)
 
 typedef struct {
   float values[256];     /* rising */
-  float boundaries[256]; /* the middle between value i and the next; infinity at the end */
-  uint8_t lowest[65536]; /* upper half of the bits -> code of the smallest float that has them */
+  float boundaries[256]; /* the largest float that is coded as value i; infinity at the end */
+  int32_t
+      buckets[2 * FEN_CPU_MAP_BUCKETS]; /* of positive floats, then of negative ones; rising in magnitude */
+  uint8_t zero;                         /* the code of 0 */
 } FenCpuMap;
 
 void fen_cpu_map_init (FenCpuMap *map, int is_signed);
-
-/* x in [-1, 1]; NaN gives some code. */
-static inline uint8_t
-fen_cpu_map_code (const FenCpuMap *map, float x)
-{
-  uint32_t bits;
-  memcpy (&bits, &x, sizeof bits);
-  const uint8_t code = map->lowest[bits >> 16];
-  return (uint8_t)(code + (x > map->boundaries[code]));
-}

@@ -347,6 +347,47 @@ fv_store_n (FenDType dtype, void *base, int64_t i, int64_t n, FenVec a)
     fs_store (dtype, base, i + j, a[j]);
 }
 
+/* ---- bytes and tables ---- */
+
+/* The low bytes of integers. */
+FV_INLINE void
+fv_store_u8 (uint8_t *bytes, FenVecI a)
+{
+#if FEN_CPU_ISA == 2
+  _mm_storeu_si128 ((__m128i *)(void *)bytes, _mm512_cvtepi32_epi8 ((__m512i)a));
+#elif FEN_CPU_ISA == 1
+  const __m128i halves = _mm_packs_epi32 (_mm256_castsi256_si128 ((__m256i)(a & 255)),
+                                          _mm256_extracti128_si256 ((__m256i)(a & 255), 1));
+  _mm_storel_epi64 ((__m128i *)(void *)bytes, _mm_packus_epi16 (halves, halves));
+#else
+  for (int i = 0; i < FEN_VW; i++)
+    bytes[i] = (uint8_t)a[i];
+#endif
+}
+
+/* out[i] = table[index[i]] for n values of 32 bits, n a multiple of 8. Single loads, two results a store: gather
+ * instructions are slower than that on half of the processors that have them and no faster on the others. */
+#define FV_TABLE(name, type, per_word, bits)                                                                 \
+  FV_INLINE void name (const void *table, const type *index, int n, void *out)                               \
+  {                                                                                                          \
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first of a pair is the low half");        \
+    const uint32_t *values = table;                                                                          \
+    for (int i = 0; i < n; i += per_word)                                                                    \
+      {                                                                                                      \
+        uint64_t word, pairs[per_word / 2];                                                                  \
+        memcpy (&word, index + i, sizeof word);                                                              \
+        for (int j = 0; j < per_word / 2; j++, word >>= bits)                                                \
+          {                                                                                                  \
+            pairs[j] = values[(type)word];                                                                   \
+            word >>= bits;                                                                                   \
+            pairs[j] |= (uint64_t)values[(type)word] << 32;                                                  \
+          }                                                                                                  \
+        memcpy ((uint32_t *)out + i, pairs, sizeof pairs);                                                   \
+      }                                                                                                      \
+  }
+FV_TABLE (fv_table_u8, uint8_t, 8, 8)
+FV_TABLE (fv_table_u16, uint16_t, 4, 16)
+
 /* ---- bounds for loops: whole vectors first, then one tail ----
  *
  *   int64_t i = 0;

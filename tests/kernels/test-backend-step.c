@@ -274,24 +274,54 @@ test_adamw (FenOpHarness *h, gconstpointer data)
   adamw_case (h, *(const gint64 *)data, FEN_F32, TRUE, TRUE);
 }
 
-/* Codes may differ where a value lies within rounding of a boundary: a code next to the reference's is accepted when
- * both are equally near to what fp32 makes of the state. */
-static void
-compare_codes (FenOpHarness *h, FenOpTensor *codes, const float map[256], gint64 n)
+/* The states of one call in double: what was asked for before it was coded. */
+typedef struct {
+  gint64 n;
+  double *states, *slack; /* slack: what fp32 may be off by, in units of the state */
+} States;
+
+/* keep * (old state) + rest * input, of codes as they are before the call. Each product, sum and constant rounds once;
+ * the quotient by the absmax and the absmax itself do so too: 8 roundings of 2^-24 are more than all of them. */
+static States
+states_before (const float map[256], const FenOpTensor *codes, const FenOpTensor *absmax, gint64 n,
+               double keep, double rest, const float *gradient, double scale, gboolean squares)
 {
-  g_autofree guint8 *got = g_malloc (n + 1);
-  const guint8 *wanted = fen_op_host (codes);
-  gint64 different = 0;
-  h->backend->copy (h->device, NULL, got, fen_op_device (codes), (guint64)n);
-  h->backend->synchronize (h->device, NULL);
+  States s = { n, g_new (double, n), g_new (double, n) };
   for (gint64 i = 0; i < n; i++)
     {
-      if (ABS (got[i] - wanted[i]) > 1)
-        g_error ("%s: code %d = %d, reference %d", h->name->str, (int)i, got[i], wanted[i]);
-      different += got[i] != wanted[i];
+      const double g = gradient[i] * scale;
+      const double old = keep * (double)map[((guint8 *)fen_op_host (codes))[i]]
+                         * (double)((float *)fen_op_host (absmax))[i / FEN_ADAMW8_BLOCK];
+      const double input = rest * (squares ? g * g : g);
+      s.states[i] = old + input;
+      s.slack[i] = 8 * 0x1p-24 * (fabs (old) + fabs (input));
     }
-  if (different > 1 + n / 1000)
-    g_error ("%s: %d of %d codes differ", h->name->str, (int)different, (int)n);
+  return s;
+}
+
+/* Each code is the nearest (the lower of two equally near) to its state. Another than the reference's is accepted only
+ * where the state lies within fp32's rounding of the middle between the two. */
+static void
+compare_codes (FenOpHarness *h, FenOpTensor *codes, const FenOpTensor *absmax, const float map[256],
+               States *s)
+{
+  g_autofree guint8 *got = g_malloc (s->n + 1);
+  const guint8 *wanted = fen_op_host (codes);
+  h->backend->copy (h->device, NULL, got, fen_op_device (codes), (guint64)s->n);
+  h->backend->synchronize (h->device, NULL);
+  for (gint64 i = 0; i < s->n; i++)
+    {
+      const int low = MIN (got[i], wanted[i]);
+      const double scale = (double)((float *)fen_op_host (absmax))[i / FEN_ADAMW8_BLOCK];
+      if (got[i] == wanted[i])
+        continue;
+      const double middle = 0.5 * ((double)map[low] + (double)map[MIN (low + 1, 255)]);
+      if (ABS (got[i] - wanted[i]) > 1 || !(fabs (s->states[i] - middle * scale) <= s->slack[i]))
+        g_error ("%s: code %d = %d, reference %d: state %.9g, middle %.9g", h->name->str, (int)i, got[i],
+                 wanted[i], s->states[i], middle * scale);
+    }
+  g_free (s->states);
+  g_free (s->slack);
 }
 
 static void
@@ -322,6 +352,12 @@ adamw8_case (FenOpHarness *h, gint64 n, FenDType dtype, gboolean own_master, gbo
   }
   const FenAdamW8 host = PARAMETERS (fen_op_host), device = PARAMETERS (fen_op_device);
 #undef PARAMETERS
+  fen_reference_map (TRUE, signed_map);
+  fen_reference_map (FALSE, unsigned_map);
+  States m_states = states_before (signed_map, m, m_absmax, n, host.beta1, 1 - (double)host.beta1,
+                                   host.gradient, host.stats->gradient_scale, FALSE);
+  States v_states = states_before (unsigned_map, v, v_absmax, n, host.beta2, 1 - (double)host.beta2,
+                                   host.gradient, host.stats->gradient_scale, TRUE);
   h->reference->adamw8 (h->reference_device, NULL, &host);
   fen_op_workspace (h, FEN_OP_ADAMW8, &device);
   h->backend->adamw8 (h->device, NULL, &device);
@@ -333,10 +369,76 @@ adamw8_case (FenOpHarness *h, gint64 n, FenDType dtype, gboolean own_master, gbo
     fen_op_compare (h, "master", master, 1, n, n, tolerance);
   fen_op_compare (h, "m_absmax", m_absmax, 1, blocks, blocks, tolerance);
   fen_op_compare (h, "v_absmax", v_absmax, 1, blocks, blocks, tolerance);
-  fen_reference_map (TRUE, signed_map);
-  fen_reference_map (FALSE, unsigned_map);
-  compare_codes (h, m, signed_map, n);
-  compare_codes (h, v, unsigned_map, n);
+  compare_codes (h, m, m_absmax, signed_map, &m_states);
+  compare_codes (h, v, v_absmax, unsigned_map, &v_states);
+}
+
+/* Every boundary between codes, hit exactly and one fp32 step to either side. With betas of 0 and an absmax of 1 the
+ * state is the gradient (its square, for v), so nothing rounds and the code must be the nearest. */
+static void
+boundary_case (FenOpHarness *h, gboolean squares)
+{
+  const int rounds = 12, n = rounds * FEN_ADAMW8_BLOCK;
+  float map[256];
+  FenOpTensor *param = fen_op_random (h, FEN_F32, n, 0, 1), *gradient = fen_op_tensor (h, FEN_F32, n);
+  FenOpTensor *m = fen_op_tensor (h, FEN_U8, n), *v = fen_op_tensor (h, FEN_U8, n);
+  FenOpTensor *m_absmax = fen_op_tensor (h, FEN_F32, rounds), *v_absmax = fen_op_tensor (h, FEN_F32, rounds);
+  FenOpTensor *stats = new_stats (h, 1, FALSE);
+  float *g = fen_op_host (gradient);
+  fen_reference_map (!squares, map);
+  memset (fen_op_host (m), 0, n);
+  memset (fen_op_host (v), 0, n);
+  memset (fen_op_host (m_absmax), 0, rounds * sizeof (float));
+  memset (fen_op_host (v_absmax), 0, rounds * sizeof (float));
+  for (int i = 0; i < n; i++)
+    {
+      const int code = i % FEN_ADAMW8_BLOCK, step = i / FEN_ADAMW8_BLOCK - rounds / 2;
+      const double middle = code < 255 ? 0.5 * ((double)map[code] + (double)map[code + 1]) : 1;
+      g[i] = (float)(squares ? sqrt (middle) : middle);
+      for (int s = 0; s < ABS (step) && code < 255; s++)
+        g[i] = nextafterf (g[i], step < 0 ? -INFINITY : INFINITY);
+    }
+  fen_op_upload (h);
+  const FenAdamW8 device = { n,
+                             FEN_F32,
+                             fen_op_device (param),
+                             NULL,
+                             fen_op_device (gradient),
+                             fen_op_device (m),
+                             fen_op_device (v),
+                             fen_op_device (m_absmax),
+                             fen_op_device (v_absmax),
+                             1e-2f,
+                             0,
+                             0,
+                             1e-8f,
+                             0,
+                             1,
+                             1,
+                             fen_op_device (stats) };
+  fen_op_workspace (h, FEN_OP_ADAMW8, &device);
+  h->backend->adamw8 (h->device, NULL, &device);
+  fen_op_finish (h);
+  g_autofree guint8 *got = g_malloc (n);
+  h->backend->copy (h->device, NULL, got, fen_op_device (squares ? v : m), (guint64)n);
+  h->backend->synchronize (h->device, NULL);
+  for (int i = 0; i < n; i++)
+    {
+      const double x = squares ? (double)(float)((double)g[i] * (double)g[i]) : (double)g[i];
+      int nearest = 0;
+      for (int code = 1; code < 256; code++)
+        if (fabs ((double)map[code] - x) < fabs ((double)map[nearest] - x))
+          nearest = code;
+      if (got[i] != nearest)
+        g_error ("%s: %.9g has code %d, nearest is %d", h->name->str, x, got[i], nearest);
+    }
+}
+
+static void
+test_adamw8_boundaries (FenOpHarness *h, gconstpointer data)
+{
+  boundary_case (h, FALSE);
+  boundary_case (h, TRUE);
 }
 
 static void
@@ -377,6 +479,7 @@ main (int argc, char **argv)
           fen_op_add (name, cases[c].body, &counts[i]);
         }
     }
+  fen_op_add ("/adamw8/boundaries", test_adamw8_boundaries, NULL);
   fen_op_add ("/cast", test_cast, NULL);
   fen_op_add ("/clip", test_clip, NULL);
   return g_test_run ();
