@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """Counts the cases in Meson's JUnit record and prints `N passed, N failed` as the last line.
 
+Meson leaves a program that ran out of time out of that record's failures, so testlog.json beside it is asked too.
+
 A test program that crashed, timed out or failed without naming a case counts as one failure.
 Exit status 1 when anything failed, when a case was skipped without a reason, or when nothing ran.
 """
+import json
+import os
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -20,6 +24,11 @@ def main(path):
                 print("skipped: %s %s" % (suite.get("name"), case.get("name")))
             else:
                 passed += 1
+    with open(os.path.join(os.path.dirname(path), "testlog.json"), encoding="utf-8") as log:
+        for program in map(json.loads, log):
+            if program["result"] in ("TIMEOUT", "INTERRUPT"):
+                failed += 1
+                print("failed: %s %s" % (program["name"], program["result"].lower()))
     if skipped:
         print("%d skipped" % skipped)
     print("%d passed, %d failed" % (passed, failed))

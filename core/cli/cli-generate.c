@@ -134,6 +134,14 @@ typedef struct {
   GError *error;
 } Job;
 
+/* On the main thread: a quit before the loop runs would be lost, and a short text is done before it does. */
+static gboolean
+quit_loop (gpointer loop)
+{
+  g_main_loop_quit (loop);
+  return G_SOURCE_REMOVE;
+}
+
 /* Generation runs beside the main loop, which only listens for signals. */
 static gpointer
 run_job (gpointer data)
@@ -141,7 +149,7 @@ run_job (gpointer data)
   Job *job = data;
   fen_generator_run (job->generator, &job->sampler, write_text, &job->output, job->output.cancellable, &job->result,
                      &job->error);
-  g_main_loop_quit (job->loop);
+  g_idle_add (quit_loop, job->loop);
   return NULL;
 }
 

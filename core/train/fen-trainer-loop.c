@@ -209,9 +209,9 @@ checkpoint (FenTrainer *trainer, gboolean required, GError **error)
   if (write_checkpoint (trainer, &failure))
     {
       trainer->checkpoint_step = trainer->state.step;
-      g_mutex_lock (&trainer->mutex);
+      pthread_mutex_lock (&trainer->mutex);
       trainer->status.checkpoint_step = trainer->checkpoint_step;
-      g_mutex_unlock (&trainer->mutex);
+      pthread_mutex_unlock (&trainer->mutex);
       fen_trainer_event (trainer, FEN_EVENT_INFO, "checkpoint", "step %" G_GINT64_FORMAT " in %.1f s",
                          trainer->state.step, (double)(g_get_monotonic_time () - begin) / G_USEC_PER_SEC);
       return TRUE;
@@ -328,13 +328,13 @@ gboolean
 fen_trainer_loop (FenTrainer *trainer, GError **error)
 {
   const gint64 steps = trainer->config->steps;
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   trainer->status.step = trainer->state.step;
   trainer->status.tokens = trainer->state.tokens;
   trainer->status.checkpoint_step = trainer->checkpoint_step;
   trainer->status.loss = trainer->state.loss;
   trainer->status.eval_loss = trainer->state.eval_loss;
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
   fen_trainer_set_phase (trainer, FEN_PHASE_TRAINING, (double)trainer->state.step / (double)MAX (steps, 1),
                          "training");
   if (!after_step (trainer, error))

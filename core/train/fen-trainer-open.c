@@ -35,9 +35,9 @@ open_folder (FenTrainer *trainer, GError **error)
       trainer->folder = fen_run_folder_create (trainer->config, error);
       if (trainer->folder == NULL)
         return FALSE;
-      g_mutex_lock (&trainer->mutex);
+      pthread_mutex_lock (&trainer->mutex);
       trainer->run_path = g_strdup (fen_run_folder_path (trainer->folder));
-      g_mutex_unlock (&trainer->mutex);
+      pthread_mutex_unlock (&trainer->mutex);
     }
   else
     {

@@ -82,10 +82,10 @@ plan_run (FenTrainer *trainer, gint64 vocab, GError **error)
   if (plan == NULL || !fen_plan_fits (plan, error))
     return FALSE;
   const gboolean first = trainer->plan == NULL;
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   g_clear_pointer (&trainer->plan, fen_plan_unref);
   trainer->plan = fen_plan_ref (plan);
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
   g_clear_pointer (&trainer->model, fen_model_unref);
   trainer->model = g_steal_pointer (&model);
   if (first)

@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "core/corpus/fen-dataset.h"
 #include "core/corpus/fen-tokenizer.h"
 #include "core/engine/fen-device.h"
@@ -39,7 +41,7 @@ struct _FenTrainer {
   atomic_bool pause, stop, abandon, checkpoint;
 
   /* under the mutex: written by the worker, read by anybody */
-  GMutex mutex;
+  pthread_mutex_t mutex; /* not GMutex, whose futex ThreadSanitizer does not see */
   FenTrainerStatus status;
   GError *error;
   char *run_path;

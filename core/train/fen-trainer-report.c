@@ -24,7 +24,7 @@ void
 fen_trainer_set_phase (FenTrainer *trainer, FenTrainerPhase phase, double progress, const char *format, ...)
 {
   va_list args;
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   FenTrainerStatus *status = &trainer->status;
   status->phase = phase;
   status->progress = progress;
@@ -34,7 +34,7 @@ fen_trainer_set_phase (FenTrainer *trainer, FenTrainerPhase phase, double progre
   const char *end;
   if (!g_utf8_validate (status->message, -1, &end))
     status->message[end - status->message] = '\0';
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
   wake (trainer);
 }
 
@@ -56,9 +56,9 @@ fen_trainer_note (FenTrainer *trainer, char *note)
   /* Without a folder yet, the log gets all notes when there is one. */
   if (!trainer->resume)
     fen_trainer_log (trainer, "note: %s", note);
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   g_ptr_array_add (trainer->notes, note);
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
 }
 
 /* A full disk must not end a run: what cannot be written is counted and told, once when it begins and once when it is
@@ -149,7 +149,7 @@ static void
 show_step (FenTrainer *trainer, const FenSample *sample, double mean_us)
 {
   const double tokens = sample->tokens_per_second * sample->step_us;
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   FenTrainerStatus *status = &trainer->status;
   status->phase = FEN_PHASE_TRAINING;
   status->step = sample->step;
@@ -161,7 +161,7 @@ show_step (FenTrainer *trainer, const FenSample *sample, double mean_us)
   status->eta_seconds = sample->eta_seconds;
   status->skipped_updates = sample->skipped_updates;
   g_strlcpy (status->message, "training", sizeof status->message);
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
 }
 
 void
@@ -215,9 +215,9 @@ fen_trainer_report_eval (FenTrainer *trainer, double loss, gint64 rows, double s
   sample.loss = loss;
   sample.eval_rows = rows;
   sample.eval_seconds = seconds;
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   trainer->status.eval_loss = loss;
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
   fen_trainer_log (trainer, "step %" G_GINT64_FORMAT ": eval loss %.4f over %" G_GINT64_FORMAT " rows",
                    trainer->state.step, loss, rows);
   fen_trainer_emit (trainer, &sample);

@@ -72,7 +72,7 @@ trainer_new (FenConfig *config, GError **error)
   FenTrainer *trainer = g_new0 (FenTrainer, 1);
   trainer->config = config;
   make_paths_absolute (config);
-  g_mutex_init (&trainer->mutex);
+  pthread_mutex_init (&trainer->mutex, NULL);
   trainer->command_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   trainer->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   trainer->ring = fen_ring_new (RING_CAPACITY);
@@ -203,7 +203,7 @@ fen_trainer_free (FenTrainer *trainer)
   g_free (trainer->run_path);
   g_free (trainer->tokenizer_source);
   g_free (trainer->checkpoint_path);
-  g_mutex_clear (&trainer->mutex);
+  pthread_mutex_destroy (&trainer->mutex);
   g_free (trainer);
 }
 
@@ -230,9 +230,9 @@ static void
 remove_unbegun (FenTrainer *trainer)
 {
   g_autofree char *path = NULL;
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   path = g_steal_pointer (&trainer->run_path);
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
   if (path != NULL)
     fen_io_remove_tree (path, NULL);
 }
@@ -260,12 +260,12 @@ finish (FenTrainer *trainer, gboolean begun, gboolean ok, GError *error)
   if (status == FEN_RUN_FAILED && !begun && !trainer->resume)
     remove_unbegun (trainer);
   close_run (trainer);
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   if (status == FEN_RUN_FAILED)
     trainer->error = error;
   else
     g_clear_error (&error);
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
   fen_trainer_set_phase (trainer, phase, phase == FEN_PHASE_FINISHED ? 1 : -1, "%s",
                          status == FEN_RUN_FAILED ? reason : fen_trainer_phase_name (phase));
 }
@@ -360,9 +360,9 @@ fen_trainer_dropped (FenTrainer *trainer)
 void
 fen_trainer_status (FenTrainer *trainer, FenTrainerStatus *status)
 {
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   *status = trainer->status;
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
   /* A command that the worker has not taken up yet shows all the same. */
   const gboolean running = status->phase == FEN_PHASE_TRAINING || status->phase == FEN_PHASE_EVALUATING;
   const gboolean before = status->phase >= FEN_PHASE_PLANNING && status->phase <= FEN_PHASE_LOADING;
@@ -383,18 +383,18 @@ fen_trainer_is_final (FenTrainer *trainer)
 char *
 fen_trainer_run_path (FenTrainer *trainer)
 {
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   char *path = g_strdup (trainer->run_path);
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
   return path;
 }
 
 FenPlan *
 fen_trainer_plan (FenTrainer *trainer)
 {
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   FenPlan *plan = trainer->plan != NULL ? fen_plan_ref (trainer->plan) : NULL;
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
   return plan;
 }
 
@@ -407,9 +407,9 @@ fen_trainer_config (FenTrainer *trainer)
 GError *
 fen_trainer_error (FenTrainer *trainer)
 {
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   GError *error = trainer->error != NULL ? g_error_copy (trainer->error) : NULL;
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
   return error;
 }
 
@@ -417,9 +417,9 @@ GPtrArray *
 fen_trainer_notes (FenTrainer *trainer)
 {
   GPtrArray *notes = g_ptr_array_new_with_free_func (g_free);
-  g_mutex_lock (&trainer->mutex);
+  pthread_mutex_lock (&trainer->mutex);
   for (guint i = 0; i < trainer->notes->len; i++)
     g_ptr_array_add (notes, g_strdup (trainer->notes->pdata[i]));
-  g_mutex_unlock (&trainer->mutex);
+  pthread_mutex_unlock (&trainer->mutex);
   return notes;
 }
