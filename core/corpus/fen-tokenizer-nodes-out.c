@@ -181,19 +181,8 @@ fen_tokenizer_read_post_processor (FenTokenizer *tokenizer, JsonObject *root, GE
 static gboolean
 read_decode_replace (JsonObject *node, const char *where, FenDecodeStep *step, GError **error)
 {
-  const char *pattern = NULL, *content = NULL;
-  gboolean regex = FALSE;
-
-  if (!fen_tokenizer_get_pattern (node, where, &pattern, &regex, error)
-      || !fen_json_get_string (node, where, "content", TRUE, &content, error))
-    return FALSE;
-  if (regex || pattern[0] == '\0')
-    return fen_tokenizer_unsupported (where, regex ? "a Replace of the regular expression" : "a Replace of",
-                                      pattern, "a Replace of a string", error);
   step->kind = FEN_DECODE_REPLACE;
-  step->pattern = g_strdup (pattern);
-  step->content = g_strdup (content);
-  return TRUE;
+  return fen_tokenizer_read_replace (node, where, &step->pattern, &step->content, error);
 }
 
 static gboolean

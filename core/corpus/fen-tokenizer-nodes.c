@@ -105,22 +105,28 @@ fen_tokenizer_read_nodes (FenTokenizer *tokenizer, JsonObject *root, const char 
 
 /* ---- normalizer ---- */
 
+gboolean
+fen_tokenizer_read_replace (JsonObject *node, const char *where, char **pattern, char **content, GError **error)
+{
+  const char *from = NULL, *to = NULL;
+  gboolean regex = FALSE;
+
+  if (!fen_tokenizer_get_pattern (node, where, &from, &regex, error)
+      || !fen_json_get_string (node, where, "content", TRUE, &to, error))
+    return FALSE;
+  if (regex || from[0] == '\0')
+    return fen_tokenizer_unsupported (where, regex ? "a Replace of the regular expression" : "a Replace of", from,
+                                      "a Replace of a string", error);
+  *pattern = g_strdup (from);
+  *content = g_strdup (to);
+  return TRUE;
+}
+
 static gboolean
 read_replace (JsonObject *node, const char *where, FenNormalStep *step, GError **error)
 {
-  const char *pattern = NULL, *content = NULL;
-  gboolean regex = FALSE;
-
-  if (!fen_tokenizer_get_pattern (node, where, &pattern, &regex, error)
-      || !fen_json_get_string (node, where, "content", TRUE, &content, error))
-    return FALSE;
-  if (regex || pattern[0] == '\0')
-    return fen_tokenizer_unsupported (where, regex ? "a Replace of the regular expression" : "a Replace of",
-                                      pattern, "a Replace of a string", error);
   step->kind = FEN_NORMAL_REPLACE;
-  step->pattern = g_strdup (pattern);
-  step->content = g_strdup (content);
-  return TRUE;
+  return fen_tokenizer_read_replace (node, where, &step->pattern, &step->content, error);
 }
 
 static gboolean

@@ -35,5 +35,8 @@ gboolean fen_tokenizer_get_char (JsonObject *node, const char *where, const char
 /* {"String": "..."} or {"Regex": "..."}. */
 gboolean fen_tokenizer_get_pattern (JsonObject *node, const char *where, const char **text, gboolean *regex,
                                     GError **error);
+/* A Replace of a string, as normaliser and as decoder; both strings are new. */
+gboolean fen_tokenizer_read_replace (JsonObject *node, const char *where, char **pattern, char **content,
+                                     GError **error);
 
 G_END_DECLS
