@@ -29,7 +29,8 @@ fen_data_path (const char *name)
   g_autofree char *program = program_folder ();
   g_autofree char *installed
       = program != NULL ? g_build_filename (program, "..", "share", "fenestra", NULL) : NULL;
-  const char *const folders[] = { g_getenv ("FENESTRA_DATA_DIR"), installed, FEN_DATA_DIR, FEN_SOURCE_DATA_DIR };
+  const char *const folders[]
+      = { g_getenv ("FENESTRA_DATA_DIR"), installed, FEN_DATA_DIR, FEN_SOURCE_DATA_DIR };
   for (gsize i = 0; i < G_N_ELEMENTS (folders); i++)
     {
       char *path = existing (folders[i], name);

@@ -58,7 +58,8 @@ cli_one_line (const char *text)
   for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p))
     {
       const gunichar c = g_utf8_get_char (p);
-      const gboolean steers = g_unichar_iscntrl (c) || c == 0x2028 || c == 0x2029 || g_unichar_type (c) == G_UNICODE_FORMAT;
+      const gboolean steers
+          = g_unichar_iscntrl (c) || c == 0x2028 || c == 0x2029 || g_unichar_type (c) == G_UNICODE_FORMAT;
       if (steers)
         g_string_append_printf (line, "\\u%04x", c);
       else
@@ -103,7 +104,7 @@ print_help (const char *command, const GOptionEntry *entries, gboolean has_setti
   if (after_program != NULL)
     {
       after_program += strlen ("fenestra-cli");
-      g_print ("%.*s %s%s", (int) (after_program - own), own, command, after_program);
+      g_print ("%.*s %s%s", (int)(after_program - own), own, command, after_program);
     }
   else
     g_print ("%s", own);
@@ -125,12 +126,13 @@ wants_help (int argc, char **argv)
 
 /* The command's own flags first (unknown ones stay), then the option table, which complains about the rest. */
 static gboolean
-parse_all (int *argc, char ***argv, const GOptionEntry *entries, FenConfig *config, GHashTable *explicit_options,
-           GError **error)
+parse_all (int *argc, char ***argv, const GOptionEntry *entries, FenConfig *config,
+           GHashTable *explicit_options, GError **error)
 {
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_option_context_set_help_enabled (context, FALSE);
-  g_option_context_set_ignore_unknown_options (context, TRUE); /* named by us, with the nearest one that exists */
+  g_option_context_set_ignore_unknown_options (context,
+                                               TRUE); /* named by us, with the nearest one that exists */
   if (entries != NULL)
     g_option_context_add_main_entries (context, entries, NULL);
   return g_option_context_parse (context, argc, argv, error)
@@ -143,18 +145,18 @@ set_unknown_flag (GError **error, const char *flag, gboolean has_settings, const
 {
   g_autoptr (GPtrArray) own = g_ptr_array_new ();
   for (const GOptionEntry *entry = entries; entry != NULL && entry->long_name != NULL; entry++)
-    g_ptr_array_add (own, (gpointer) entry->long_name);
+    g_ptr_array_add (own, (gpointer)entry->long_name);
   g_ptr_array_add (own, NULL);
   if (!has_settings)
     {
       /* The table's settings are not this command's: only its own flags are worth a guess. */
       g_autofree char *quoted = fen_error_quote (flag);
-      g_autofree char *flags = own->len > 1 ? g_strjoinv (", --", (char **) own->pdata) : g_strdup ("help");
-      g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_UNKNOWN_OPTION, "unknown option %s; allowed are --%s",
-                   quoted, flags);
+      g_autofree char *flags = own->len > 1 ? g_strjoinv (", --", (char **)own->pdata) : g_strdup ("help");
+      g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_UNKNOWN_OPTION,
+                   "unknown option %s; allowed are --%s", quoted, flags);
       return;
     }
-  fen_config_set_unknown_flag (error, flag, (const char *const *) own->pdata);
+  fen_config_set_unknown_flag (error, flag, (const char *const *)own->pdata);
 }
 
 gboolean
@@ -169,7 +171,7 @@ cli_parse (const char *command, int argc, char **argv, const GOptionEntry *entri
     }
   /* The parsers compact the array that they are given, so they get one of their own; the strings are main's. */
   g_autofree char **own = g_new0 (char *, argc + 1);
-  memcpy (own, argv, sizeof (char *) * (gsize) argc);
+  memcpy (own, argv, sizeof (char *) * (gsize)argc);
   char **left = own;
   g_autoptr (GError) error = NULL;
   if (!parse_all (&argc, &left, entries, config, explicit_options, &error))
@@ -188,8 +190,9 @@ cli_parse (const char *command, int argc, char **argv, const GOptionEntry *entri
     *rest = g_strdupv (left + 1);
   else if (argc > 1)
     {
-      *exit_code = cli_usage_error ("%s: unexpected argument \"%s\"; fenestra-cli %s --help lists what is allowed",
-                                    command, left[1], command);
+      *exit_code
+          = cli_usage_error ("%s: unexpected argument \"%s\"; fenestra-cli %s --help lists what is allowed",
+                             command, left[1], command);
       return FALSE;
     }
   return TRUE;
@@ -208,11 +211,12 @@ cli_read_stdin (GString *text, gsize max_bytes, GError **error)
           g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "standard input is larger than %s", limit);
           return FALSE;
         }
-      g_string_append_len (text, buffer, (gssize) n);
+      g_string_append_len (text, buffer, (gssize)n);
     }
   if (ferror (stdin))
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "standard input cannot be read: %s", g_strerror (errno));
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "standard input cannot be read: %s",
+                   g_strerror (errno));
       return FALSE;
     }
   return TRUE;

@@ -19,7 +19,7 @@ static void
 write_text (const char *text, gsize bytes, gpointer user_data)
 {
   Output *output = user_data;
-  g_string_append_len (output->text, text, (gssize) bytes);
+  g_string_append_len (output->text, text, (gssize)bytes);
   if (!output->quiet && !cli_print (text, bytes))
     g_cancellable_cancel (output->cancellable); /* nobody listens any more */
 }
@@ -51,8 +51,9 @@ print_json (const char *prompt, const Output *output, const FenGenerateResult *r
 }
 
 const char *const cli_generate_settings[]
-    = { "model",  "tokenizer",    "seed",   "use_flash_attn", "window_size", "window_pattern", "sink_tokens", "amp",
-        "amp_dtype", "memory_limit", "device", "threads",        "expert", "output_dir", NULL };
+    = { "model",          "tokenizer",   "seed",   "use_flash_attn", "window_size",
+        "window_pattern", "sink_tokens", "amp",    "amp_dtype",      "memory_limit",
+        "device",         "threads",     "expert", "output_dir",     NULL };
 
 typedef struct {
   char *prompt;
@@ -81,13 +82,13 @@ parse_number (Number *number, GError **error)
   number->value = g_ascii_strtod (number->text, &end);
   const gboolean read = end != number->text && *end == '\0' && !g_ascii_isspace (number->text[0]);
   if (read && number->value >= number->min && number->value <= number->max
-      && (!number->whole || number->value == (double) (gint64) number->value))
+      && (!number->whole || number->value == (double)(gint64)number->value))
     return TRUE;
   char min[32], max[32];
   g_autofree char *quoted = fen_error_quote (number->text);
-  g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_RANGE, "--%s is %s; allowed: %s%s to %s", number->name, quoted,
-               number->whole ? "whole numbers from " : "", fen_json_format_double (number->min, min),
-               fen_json_format_double (number->max, max));
+  g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_RANGE, "--%s is %s; allowed: %s%s to %s",
+               number->name, quoted, number->whole ? "whole numbers from " : "",
+               fen_json_format_double (number->min, min), fen_json_format_double (number->max, max));
   return FALSE;
 }
 
@@ -98,8 +99,8 @@ check_prompt (const char *prompt, GError **error)
   if (prompt == NULL || g_utf8_validate (prompt, -1, &end))
     return TRUE;
   g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_TYPE,
-               "--prompt is not UTF-8 text: byte 0x%02x at offset %" G_GSIZE_FORMAT, (guchar) *end,
-               (gsize) (end - prompt));
+               "--prompt is not UTF-8 text: byte 0x%02x at offset %" G_GSIZE_FORMAT, (guchar)*end,
+               (gsize)(end - prompt));
   return FALSE;
 }
 
@@ -147,8 +148,8 @@ static gpointer
 run_job (gpointer data)
 {
   Job *job = data;
-  fen_generator_run (job->generator, &job->sampler, write_text, &job->output, job->output.cancellable, &job->result,
-                     &job->error);
+  fen_generator_run (job->generator, &job->sampler, write_text, &job->output, job->output.cancellable,
+                     &job->result, &job->error);
   g_idle_add (quit_loop, job->loop);
   return NULL;
 }
@@ -163,8 +164,8 @@ output_lost (const Output *output)
 static int
 generate (const GenerateArguments *arguments, const FenConfig *config, GError **error)
 {
-  g_autoptr (FenGenerator) generator
-      = fen_generator_new (config, arguments->prompt != NULL ? arguments->prompt : "", arguments->max_tokens, error);
+  g_autoptr (FenGenerator) generator = fen_generator_new (
+      config, arguments->prompt != NULL ? arguments->prompt : "", arguments->max_tokens, error);
   if (generator == NULL)
     return cli_report (*error);
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
@@ -172,8 +173,10 @@ generate (const GenerateArguments *arguments, const FenConfig *config, GError **
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
   Job job = {
     .generator = generator,
-    .sampler = { .temperature = arguments->temperature, .top_k = arguments->top_k, .top_p = arguments->top_p,
-                 .seed = (guint64) config->seed },
+    .sampler = { .temperature = arguments->temperature,
+                 .top_k = arguments->top_k,
+                 .top_p = arguments->top_p,
+                 .seed = (guint64)config->seed },
     .output = { .text = text, .quiet = arguments->json, .cancellable = cancellable },
     .loop = loop,
   };
@@ -207,13 +210,15 @@ cli_generate (int argc, char **argv)
   GenerateArguments arguments = { 0 };
   Number max_tokens = { "max-tokens", 1, 16777216, TRUE, NULL, 256 };
   Number temperature = { "temperature", 0, 100, FALSE, NULL, defaults.temperature };
-  Number top_k = { "top-k", 0, 16777216, TRUE, NULL, (double) defaults.top_k };
+  Number top_k = { "top-k", 0, 16777216, TRUE, NULL, (double)defaults.top_k };
   Number top_p = { "top-p", 1e-6, 1, FALSE, NULL, defaults.top_p };
-  g_autofree char *prompt = NULL, *tokens_text = NULL, *temperature_text = NULL, *k_text = NULL, *p_text = NULL;
+  g_autofree char *prompt = NULL, *tokens_text = NULL, *temperature_text = NULL, *k_text = NULL,
+                  *p_text = NULL;
   const GOptionEntry entries[] = {
     { "prompt", 0, 0, G_OPTION_ARG_FILENAME, &prompt, "Text to go on from", "TEXT" },
     { "max-tokens", 0, 0, G_OPTION_ARG_FILENAME, &tokens_text, "Longest continuation (256)", "N" },
-    { "temperature", 0, 0, G_OPTION_ARG_FILENAME, &temperature_text, "0 = always the likeliest token (0.8)", "T" },
+    { "temperature", 0, 0, G_OPTION_ARG_FILENAME, &temperature_text, "0 = always the likeliest token (0.8)",
+      "T" },
     { "top-k", 0, 0, G_OPTION_ARG_FILENAME, &k_text, "Draw from the K likeliest tokens; 0 = all (0)", "K" },
     { "top-p", 0, 0, G_OPTION_ARG_FILENAME, &p_text, "Draw from this share of the probability (0.95)", "P" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &arguments.json, "Print one JSON object at the end", NULL },
@@ -229,16 +234,17 @@ cli_generate (int argc, char **argv)
   temperature.text = temperature_text;
   top_k.text = k_text;
   top_p.text = p_text;
-  if (!check_prompt (prompt, &error) || !parse_number (&max_tokens, &error) || !parse_number (&temperature, &error)
-      || !parse_number (&top_k, &error) || !parse_number (&top_p, &error))
+  if (!check_prompt (prompt, &error) || !parse_number (&max_tokens, &error)
+      || !parse_number (&temperature, &error) || !parse_number (&top_k, &error)
+      || !parse_number (&top_p, &error))
     return cli_report (error);
   note_unused (config, explicit_options);
   if (!cli_resolve_run (config, explicit_options, &error))
     return cli_report (error);
   arguments.prompt = prompt;
-  arguments.max_tokens = (gint64) max_tokens.value;
+  arguments.max_tokens = (gint64)max_tokens.value;
   arguments.temperature = temperature.value;
-  arguments.top_k = (gint64) top_k.value;
+  arguments.top_k = (gint64)top_k.value;
   arguments.top_p = top_p.value;
   return generate (&arguments, config, &error);
 }

@@ -54,8 +54,8 @@ write_device (FenJsonWriter *writer, const char *name, int index)
   fen_json_writer_begin_object (writer, NULL);
   fen_json_writer_int (writer, "index", index);
   fen_json_writer_string (writer, "name", properties.name);
-  fen_json_writer_int (writer, "total_bytes", (gint64) properties.total_bytes);
-  fen_json_writer_int (writer, "free_bytes", (gint64) properties.free_bytes);
+  fen_json_writer_int (writer, "total_bytes", (gint64)properties.total_bytes);
+  fen_json_writer_int (writer, "free_bytes", (gint64)properties.free_bytes);
   fen_json_writer_int (writer, "units", properties.units);
   fen_json_writer_int (writer, "capability", properties.capability);
   if (properties.peak_flops > 0)

@@ -3,18 +3,17 @@
 
 #include <string.h>
 
-static const char *const exit_codes[] = {
-  "0\tDone.",
-  "1\tThe run failed; the reason is on standard error and in the run folder's log.txt.",
-  "2\tAn unknown option, a value out of its range, or settings that exclude each other.",
-  "3\tA dataset, tokenizer, model, configuration or checkpoint that cannot be used.",
-  "4\tThe run does not fit into memory, or memory ran out.",
-  "5\tThe run folder is in use by another process.",
-  "6\tA file cannot be written: the disk is full or read-only.",
-  "7\tThe device asked for cannot be used.",
-  "130\tStopped by SIGINT or SIGTERM, after writing a checkpoint.",
-  NULL
-};
+static const char *const exit_codes[]
+    = { "0\tDone.",
+        "1\tThe run failed; the reason is on standard error and in the run folder's log.txt.",
+        "2\tAn unknown option, a value out of its range, or settings that exclude each other.",
+        "3\tA dataset, tokenizer, model, configuration or checkpoint that cannot be used.",
+        "4\tThe run does not fit into memory, or memory ran out.",
+        "5\tThe run folder is in use by another process.",
+        "6\tA file cannot be written: the disk is full or read-only.",
+        "7\tThe device asked for cannot be used.",
+        "130\tStopped by SIGINT or SIGTERM, after writing a checkpoint.",
+        NULL };
 
 static void
 append_escaped (GString *page, const char *text)
@@ -36,7 +35,8 @@ append_commands (GString *page)
     {
       g_string_append_printf (page, ".TP\n.B %s\n", command->name);
       append_escaped (page, command->arguments);
-      g_string_append_printf (page, "%s%s.", command->arguments[0] != '\0' ? "\n.br\n" : "", command->summary);
+      g_string_append_printf (page, "%s%s.", command->arguments[0] != '\0' ? "\n.br\n" : "",
+                              command->summary);
       g_string_append (page, "\n");
     }
 }
@@ -48,7 +48,7 @@ append_exit_codes (GString *page)
   for (const char *const *line = exit_codes; *line != NULL; line++)
     {
       const char *tab = strchr (*line, '\t');
-      g_string_append_printf (page, ".TP\n.B %.*s\n%s\n", (int) (tab - *line), *line, tab + 1);
+      g_string_append_printf (page, ".TP\n.B %.*s\n%s\n", (int)(tab - *line), *line, tab + 1);
     }
 }
 
@@ -60,19 +60,21 @@ cli_man (int argc, char **argv)
     return exit_code;
   g_autoptr (GString) page = g_string_new (NULL);
   g_string_append_printf (page, ".TH FENESTRA\\-CLI 1 \"\" \"Fenestra %s\"\n", FEN_VERSION);
-  g_string_append (page,
-                   ".SH NAME\nfenestra\\-cli \\- train language models on long contexts\n"
-                   ".SH SYNOPSIS\n.B fenestra\\-cli\n.I COMMAND\n.RI [ OPTION ...]\n"
-                   ".SH DESCRIPTION\n"
-                   "Fenestra configures, launches and watches the training of language models. This is its command "
-                   "line: the same runs, settings and run folders as in the window.\n");
+  g_string_append (
+      page, ".SH NAME\nfenestra\\-cli \\- train language models on long contexts\n"
+            ".SH SYNOPSIS\n.B fenestra\\-cli\n.I COMMAND\n.RI [ OPTION ...]\n"
+            ".SH DESCRIPTION\n"
+            "Fenestra configures, launches and watches the training of language models. This is its command "
+            "line: the same runs, settings and run folders as in the window.\n");
   append_commands (page);
   g_autofree char *settings = fen_config_roff ();
-  g_string_append (page, ".SH SETTINGS\nDefaults are overridden by a configuration file (\\-\\-config FILE), and "
-                         "that by flags.\n");
+  g_string_append (page,
+                   ".SH SETTINGS\nDefaults are overridden by a configuration file (\\-\\-config FILE), and "
+                   "that by flags.\n");
   g_string_append (page, settings);
   append_exit_codes (page);
-  g_string_append (page, ".SH FILES\n.TP\n.I ~/.local/share/fenestra/runs\nRun folders, unless output_dir says "
-                         "otherwise.\n.TP\n.I ~/.cache/fenestra/tokens\nToken caches; may be deleted at any time.\n");
+  g_string_append (
+      page, ".SH FILES\n.TP\n.I ~/.local/share/fenestra/runs\nRun folders, unless output_dir says "
+            "otherwise.\n.TP\n.I ~/.cache/fenestra/tokens\nToken caches; may be deleted at any time.\n");
   return cli_print (page->str, page->len) ? FEN_EXIT_OK : FEN_EXIT_WRITE;
 }

@@ -65,10 +65,10 @@ format_duration (double seconds)
 {
   if (isnan (seconds) || seconds < 0 || seconds > 1e9)
     return g_strdup ("-");
-  const gint64 s = (gint64) (seconds + 0.5);
+  const gint64 s = (gint64)(seconds + 0.5);
   if (s >= 3600)
-    return g_strdup_printf ("%" G_GINT64_FORMAT ":%02d:%02d", s / 3600, (int) (s / 60 % 60), (int) (s % 60));
-  return g_strdup_printf ("%d:%02d", (int) (s / 60), (int) (s % 60));
+    return g_strdup_printf ("%" G_GINT64_FORMAT ":%02d:%02d", s / 3600, (int)(s / 60 % 60), (int)(s % 60));
+  return g_strdup_printf ("%d:%02d", (int)(s / 60), (int)(s % 60));
 }
 
 static char *
@@ -90,10 +90,11 @@ step_line (CliProgress *progress, FenTrainer *trainer)
   g_autofree char *rate = format_rate (status.tokens_per_second);
   g_autofree char *eta = format_duration (status.eta_seconds);
   g_autofree char *memory = progress->rss_bytes > 0 ? fen_format_bytes (progress->rss_bytes) : g_strdup ("-");
-  return g_strdup_printf ("step %" G_GINT64_FORMAT "/%" G_GINT64_FORMAT "  loss %.4f  lr %.2e  %s tokens/s  ETA %s  "
+  return g_strdup_printf ("step %" G_GINT64_FORMAT "/%" G_GINT64_FORMAT
+                          "  loss %.4f  lr %.2e  %s tokens/s  ETA %s  "
                           "memory %s",
-                          progress->train.step, status.steps, progress->train.loss, progress->train.learning_rate,
-                          rate, eta, memory);
+                          progress->train.step, status.steps, progress->train.loss,
+                          progress->train.learning_rate, rate, eta, memory);
 }
 
 static int
@@ -106,7 +107,7 @@ terminal_width (void)
 static void
 show_live (CliProgress *progress, const char *line)
 {
-  g_autofree char *cut = g_strndup (line, MIN (strlen (line), (gsize) terminal_width () - 1));
+  g_autofree char *cut = g_strndup (line, MIN (strlen (line), (gsize)terminal_width () - 1));
   g_autofree char *text = g_strconcat ("\r\033[K", cut, NULL);
   progress->live_line = cli_print (text, strlen (text));
 }
@@ -160,8 +161,8 @@ take_sample (CliProgress *progress, FenTrainer *trainer, const FenSample *sample
   else if (progress->mode == CLI_PROGRESS_QUIET)
     return;
   else if (sample->kind == FEN_SAMPLE_EVAL)
-    print_line (progress, "step %" G_GINT64_FORMAT ": eval loss %.4f (%" G_GINT64_FORMAT " rows)", sample->step,
-                sample->loss, sample->eval_rows);
+    print_line (progress, "step %" G_GINT64_FORMAT ": eval loss %.4f (%" G_GINT64_FORMAT " rows)",
+                sample->step, sample->loss, sample->eval_rows);
   else if (sample->kind == FEN_SAMPLE_TRAIN)
     show_step (progress, trainer);
 }
@@ -193,8 +194,8 @@ show_phase (CliProgress *progress, FenTrainer *trainer)
                                   : g_strdup (status.message);
       show_live (progress, line);
     }
-  else if (progress->mode == CLI_PROGRESS_PLAIN && status.phase != progress->phase && status.message[0] != '\0'
-           && status.phase < FEN_PHASE_TRAINING)
+  else if (progress->mode == CLI_PROGRESS_PLAIN && status.phase != progress->phase
+           && status.message[0] != '\0' && status.phase < FEN_PHASE_TRAINING)
     print_line (progress, "%s", status.message);
   progress->phase = status.phase;
 }

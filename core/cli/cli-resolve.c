@@ -16,7 +16,8 @@ is_run_folder (const char *path)
 
 /* Takes a setting over from the run unless a flag gave it. */
 static gboolean
-inherit (FenConfig *config, const FenConfig *run, const char *name, GHashTable *explicit_options, GError **error)
+inherit (FenConfig *config, const FenConfig *run, const char *name, GHashTable *explicit_options,
+         GError **error)
 {
   const FenOption *option = fen_config_find_option (name);
   if (g_hash_table_contains (explicit_options, option->name))

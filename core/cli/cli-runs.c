@@ -65,8 +65,7 @@ print_row (const FenRunInfo *info)
   g_autofree char *text = cli_one_line (
       info->status == FEN_RUN_DAMAGED || info->status == FEN_RUN_FAILED ? info->reason : info->name);
   g_print ("%-34s %-12s %8" G_GINT64_FORMAT "/%-8" G_GINT64_FORMAT " %8s %8s  %-16s  %s\n", id,
-           fen_run_status_name (info->status), info->step, info->steps, loss, eval_loss, started,
-           text);
+           fen_run_status_name (info->status), info->step, info->steps, loss, eval_loss, started, text);
 }
 
 static int
@@ -87,7 +86,8 @@ list_runs (const char *root, gboolean json, GError **error)
   if (runs->len == 0)
     g_print ("no runs in %s\n", root);
   else
-    g_print ("%-34s %-12s %17s %8s %8s  %-16s  %s\n", "run", "status", "step", "loss", "eval", "started", "name");
+    g_print ("%-34s %-12s %17s %8s %8s  %-16s  %s\n", "run", "status", "step", "loss", "eval", "started",
+             "name");
   for (guint i = 0; i < runs->len; i++)
     print_row (g_ptr_array_index (runs, i));
   return FEN_EXIT_OK;
@@ -100,24 +100,25 @@ print_details (const FenRunInfo *info)
   g_autofree char *eval_loss = format_loss (info->eval_loss);
   g_autofree char *started = format_time (info->started);
   g_autofree char *ended = format_time (info->ended);
-  g_autofree char *status = g_strconcat (fen_run_status_name (info->status), info->reason[0] != '\0' ? ": " : "",
-                                         info->reason, NULL);
-  g_autofree char *model = g_strdup_printf ("%s (%" G_GINT64_FORMAT " parameters)", info->model, info->parameters);
+  g_autofree char *status = g_strconcat (fen_run_status_name (info->status),
+                                         info->reason[0] != '\0' ? ": " : "", info->reason, NULL);
+  g_autofree char *model
+      = g_strdup_printf ("%s (%" G_GINT64_FORMAT " parameters)", info->model, info->parameters);
   const struct {
     const char *name, *value;
   } texts[] = {
-    { "run", info->id },       { "name", info->name },       { "folder", info->path },
-    { "status", status },      { "model", model },           { "dataset", info->dataset },
-    { "device", info->device },
+    { "run", info->id }, { "name", info->name },       { "folder", info->path },   { "status", status },
+    { "model", model },  { "dataset", info->dataset }, { "device", info->device },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     {
       g_autofree char *line = cli_one_line (texts[i].value);
       g_print ("%-11s %s\n", texts[i].name, line);
     }
-  g_print ("step        %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT ", %" G_GINT64_FORMAT " tokens\n", info->step,
-           info->steps, info->tokens);
-  g_print ("loss        %s\neval loss   %s\nstarted     %s\nended       %s\n", loss, eval_loss, started, ended);
+  g_print ("step        %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT ", %" G_GINT64_FORMAT " tokens\n",
+           info->step, info->steps, info->tokens);
+  g_print ("loss        %s\neval loss   %s\nstarted     %s\nended       %s\n", loss, eval_loss, started,
+           ended);
   if (info->checkpoint_step >= 0)
     g_print ("checkpoint  step %" G_GINT64_FORMAT "\n", info->checkpoint_step);
 }
@@ -174,7 +175,8 @@ cli_runs (int argc, char **argv)
     return show_run (root, rest[1], json, &error);
   if (n == 1 && strcmp (rest[0], "show") == 0)
     return cli_usage_error ("runs show: which run? Give its folder, id, name, or last");
-  if (n > 1 && (strcmp (rest[0], "list") == 0 || strcmp (rest[0], "last") == 0 || strcmp (rest[0], "show") == 0))
+  if (n > 1
+      && (strcmp (rest[0], "list") == 0 || strcmp (rest[0], "last") == 0 || strcmp (rest[0], "show") == 0))
     return cli_usage_error ("runs %s: unexpected argument \"%s\"", rest[0],
                             rest[strcmp (rest[0], "show") == 0 ? 2 : 1]);
   return cli_usage_error ("runs: \"%s\" is not understood; allowed are list, last and show RUN", rest[0]);

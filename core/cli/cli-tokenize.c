@@ -7,7 +7,7 @@
 #include "core/base/fen-json.h"
 #include "core/corpus/fen-tokenizer.h"
 
-#define MAX_INPUT_BYTES ((gsize) 1 << 30)
+#define MAX_INPUT_BYTES ((gsize)1 << 30)
 
 static FenTokenizer *
 open_tokenizer (const char *name, GError **error)
@@ -46,9 +46,11 @@ cli_tokenize (int argc, char **argv)
   g_autofree char *name = NULL;
   gboolean json = FALSE, no_special = FALSE;
   const GOptionEntry entries[] = {
-    { "tokenizer", 0, 0, G_OPTION_ARG_FILENAME, &name, "tokenizer.json, a folder with one, or bytes", "FILE" },
+    { "tokenizer", 0, 0, G_OPTION_ARG_FILENAME, &name, "tokenizer.json, a folder with one, or bytes",
+      "FILE" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print {\"ids\": [...]}", NULL },
-    { "no-special", 0, 0, G_OPTION_ARG_NONE, &no_special, "Leave out the tokens that begin and end a text", NULL },
+    { "no-special", 0, 0, G_OPTION_ARG_NONE, &no_special, "Leave out the tokens that begin and end a text",
+      NULL },
     { NULL },
   };
   int exit_code;
@@ -65,13 +67,14 @@ static gboolean
 fail_id (const GString *text, const char *from, GError **error)
 {
   const char *end = from;
-  while (end < text->str + text->len && *end != '\0' && !g_ascii_isspace (*end) && strchr (",[]{}", *end) == NULL)
+  while (end < text->str + text->len && *end != '\0' && !g_ascii_isspace (*end)
+         && strchr (",[]{}", *end) == NULL)
     end++;
-  g_autofree char *word = g_strndup (from, MAX (1, (gsize) (end - from)));
+  g_autofree char *word = g_strndup (from, MAX (1, (gsize)(end - from)));
   g_autofree char *quoted = fen_error_quote (word);
   g_set_error (error, FEN_CORPUS_ERROR, FEN_CORPUS_ERROR_TOKEN_ID,
                "standard input: %s at byte %" G_GSIZE_FORMAT " is not a token id (0 to %u)",
-               from == text->str + text->len ? "the end" : quoted, (gsize) (from - text->str),
+               from == text->str + text->len ? "the end" : quoted, (gsize)(from - text->str),
                FEN_TOKENIZER_MAX_VOCAB - 1);
   return FALSE;
 }
@@ -113,9 +116,10 @@ parse_ids (const GString *text, GArray *ids, GError **error)
         break;
       char *end;
       const guint64 value = g_ascii_strtoull (p, &end, 10);
-      if (value >= FEN_TOKENIZER_MAX_VOCAB || (*end != '\0' && !g_ascii_isspace (*end) && strchr (",]", *end) == NULL))
+      if (value >= FEN_TOKENIZER_MAX_VOCAB
+          || (*end != '\0' && !g_ascii_isspace (*end) && strchr (",]", *end) == NULL))
         return fail_id (text, p, error);
-      const guint32 id = (guint32) value;
+      const guint32 id = (guint32)value;
       g_array_append_val (ids, id);
       p = end;
     }
@@ -134,10 +138,9 @@ detokenize (const char *name, gboolean keep_special, GString *text, GError **err
   g_autoptr (FenTokenizer) tokenizer = open_tokenizer (name, error);
   g_autoptr (GString) input = g_string_new (NULL);
   g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (guint32));
-  return tokenizer != NULL && cli_read_stdin (input, MAX_INPUT_BYTES, error)
-         && parse_ids (input, ids, error)
-         && fen_tokenizer_decode (tokenizer, (const guint32 *) (gpointer) ids->data, ids->len, !keep_special, text,
-                                  error);
+  return tokenizer != NULL && cli_read_stdin (input, MAX_INPUT_BYTES, error) && parse_ids (input, ids, error)
+         && fen_tokenizer_decode (tokenizer, (const guint32 *)(gpointer)ids->data, ids->len, !keep_special,
+                                  text, error);
 }
 
 int
@@ -146,7 +149,8 @@ cli_detokenize (int argc, char **argv)
   g_autofree char *name = NULL;
   gboolean json = FALSE, keep_special = FALSE;
   const GOptionEntry entries[] = {
-    { "tokenizer", 0, 0, G_OPTION_ARG_FILENAME, &name, "tokenizer.json, a folder with one, or bytes", "FILE" },
+    { "tokenizer", 0, 0, G_OPTION_ARG_FILENAME, &name, "tokenizer.json, a folder with one, or bytes",
+      "FILE" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print {\"text\": \"...\"}", NULL },
     { "keep-special", 0, 0, G_OPTION_ARG_NONE, &keep_special, "Print special tokens too", NULL },
     { NULL },

@@ -33,11 +33,15 @@ print_usage (void)
            "Trains language models on long contexts.\n\nCommands:\n");
   for (const FenCommand *command = commands; command->name != NULL; command++)
     g_print ("  %-11s %s\n", command->name, command->summary);
-  g_print ("\nfenestra-cli COMMAND --help lists a command's options; fenestra-cli --version prints the version.\n\n"
-           "Exit status: 0 done; 1 the run failed; 2 wrong option or value; 3 unusable dataset, tokenizer, model,\n"
-           "configuration or checkpoint; 4 does not fit into memory; 5 run folder in use by another process;\n"
-           "6 cannot write (full or read-only disk); 7 the device cannot be used; 130 stopped by a signal after a\n"
-           "checkpoint.\n");
+  g_print (
+      "\nfenestra-cli COMMAND --help lists a command's options; fenestra-cli --version prints the "
+      "version.\n\n"
+      "Exit status: 0 done; 1 the run failed; 2 wrong option or value; 3 unusable dataset, tokenizer, "
+      "model,\n"
+      "configuration or checkpoint; 4 does not fit into memory; 5 run folder in use by another process;\n"
+      "6 cannot write (full or read-only disk); 7 the device cannot be used; 130 stopped by a signal after "
+      "a\n"
+      "checkpoint.\n");
 }
 
 /* What was printed must have arrived: `fenestra-cli runs > file` on a full disk is no success. A run goes on without its
@@ -61,7 +65,8 @@ main (int argc, char **argv)
   signal (SIGPIPE, SIG_IGN);   /* a closed pipe is a failed write, not the end of a training run */
   g_set_prgname ("fenestra-cli");
 
-  if (argc < 2 || strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0 || strcmp (argv[1], "help") == 0)
+  if (argc < 2 || strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0
+      || strcmp (argv[1], "help") == 0)
     {
       print_usage ();
       return argc < 2 ? FEN_EXIT_USAGE : FEN_EXIT_OK;

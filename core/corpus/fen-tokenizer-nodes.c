@@ -106,7 +106,8 @@ fen_tokenizer_read_nodes (FenTokenizer *tokenizer, JsonObject *root, const char 
 /* ---- normalizer ---- */
 
 gboolean
-fen_tokenizer_read_replace (JsonObject *node, const char *where, char **pattern, char **content, GError **error)
+fen_tokenizer_read_replace (JsonObject *node, const char *where, char **pattern, char **content,
+                            GError **error)
 {
   const char *from = NULL, *to = NULL;
   gboolean regex = FALSE;
@@ -115,8 +116,8 @@ fen_tokenizer_read_replace (JsonObject *node, const char *where, char **pattern,
       || !fen_json_get_string (node, where, "content", TRUE, &to, error))
     return FALSE;
   if (regex || from[0] == '\0')
-    return fen_tokenizer_unsupported (where, regex ? "a Replace of the regular expression" : "a Replace of", from,
-                                      "a Replace of a string", error);
+    return fen_tokenizer_unsupported (where, regex ? "a Replace of the regular expression" : "a Replace of",
+                                      from, "a Replace of a string", error);
   *pattern = g_strdup (from);
   *content = g_strdup (to);
   return TRUE;

@@ -37,7 +37,7 @@ fen_tokenizer_spec_parse (const char *text, const char *model_folder, FenTokeniz
       return FALSE;
     }
   spec->kind = FEN_TOKENIZER_TRAIN;
-  spec->vocab_size = (gint64) vocab_size;
+  spec->vocab_size = (gint64)vocab_size;
   return TRUE;
 }
 
@@ -65,5 +65,5 @@ fen_tokenizer_spec_vocab_size (const FenTokenizerSpec *spec, GError **error)
   if (spec->kind == FEN_TOKENIZER_TRAIN)
     return spec->vocab_size;
   g_autoptr (FenTokenizer) tokenizer = fen_tokenizer_spec_load (spec, error);
-  return tokenizer != NULL ? (gint64) fen_tokenizer_vocab_size (tokenizer) : -1;
+  return tokenizer != NULL ? (gint64)fen_tokenizer_vocab_size (tokenizer) : -1;
 }

@@ -52,7 +52,7 @@ static gboolean
 check_vocabulary (FenGenerator *generator, const FenConfig *config, GError **error)
 {
   const gint64 room = fen_model_config (generator->model)->vocab_size;
-  const gint64 tokens = (gint64) fen_tokenizer_vocab_size (generator->tokenizer);
+  const gint64 tokens = (gint64)fen_tokenizer_vocab_size (generator->tokenizer);
   const gboolean own = config->tokenizer[0] == '\0' || g_str_has_prefix (config->tokenizer, "bpe:");
   if (own || tokens <= room)
     return TRUE;
@@ -76,11 +76,12 @@ encode_prompt (FenGenerator *generator, const char *prompt, GError **error)
         start = fen_tokenizer_end_of_document_id (generator->tokenizer);
       if (start < 0)
         {
-          g_set_error (error, FEN_MODEL_ERROR, FEN_MODEL_ERROR_UNSUPPORTED,
-                       "the prompt is empty and the tokenizer has no token that begins a text; give a prompt");
+          g_set_error (
+              error, FEN_MODEL_ERROR, FEN_MODEL_ERROR_UNSUPPORTED,
+              "the prompt is empty and the tokenizer has no token that begins a text; give a prompt");
           return FALSE;
         }
-      const gint32 id = (gint32) start;
+      const gint32 id = (gint32)start;
       g_array_append_val (generator->tokens, id);
     }
   generator->n_prompt = generator->tokens->len;
@@ -102,14 +103,14 @@ static gboolean
 check_length (FenGenerator *generator, GError **error)
 {
   const FenModelConfig *config = fen_model_config (generator->model);
-  const gint64 total = (gint64) generator->n_prompt + generator->max_tokens;
+  const gint64 total = (gint64)generator->n_prompt + generator->max_tokens;
   if (!config->learned_positions || total <= config->max_positions)
     return TRUE;
   g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_CONFLICT,
                "max_tokens: the prompt's %" G_GSIZE_FORMAT " tokens and %" G_GINT64_FORMAT
                " more exceed the model's %" G_GINT64_FORMAT " positions; at most %" G_GINT64_FORMAT " fit",
                generator->n_prompt, generator->max_tokens, config->max_positions,
-               MAX (0, config->max_positions - (gint64) generator->n_prompt));
+               MAX (0, config->max_positions - (gint64)generator->n_prompt));
   return FALSE;
 }
 
@@ -117,12 +118,12 @@ static gboolean
 open_engine (FenGenerator *generator, const FenConfig *config, GError **error)
 {
   g_autoptr (FenConfig) sized = fen_config_copy (config);
-  sized->max_seq_len = (gint64) generator->n_prompt + generator->max_tokens;
+  sized->max_seq_len = (gint64)generator->n_prompt + generator->max_tokens;
   sized->batch_size = 1;
   if (!fen_device_choose (sized, &generator->choice, NULL, error))
     return FALSE;
-  generator->plan = fen_plan_new (sized, generator->model, generator->choice.backend, &generator->choice.properties,
-                                  FEN_PLAN_GENERATE, error);
+  generator->plan = fen_plan_new (sized, generator->model, generator->choice.backend,
+                                  &generator->choice.properties, FEN_PLAN_GENERATE, error);
   if (generator->plan == NULL || !fen_plan_fits (generator->plan, error))
     return FALSE;
   generator->device = fen_device_open (&generator->choice, error);
@@ -150,8 +151,9 @@ fen_generator_new (const FenConfig *config, const char *prompt, gint64 max_token
       return NULL;
     }
   generator->tokenizer = open_tokenizer (config, generator->model, error);
-  if (generator->tokenizer == NULL || !check_vocabulary (generator, config, error) || !encode_prompt (generator, prompt, error)
-      || !check_length (generator, error) || !open_engine (generator, config, error))
+  if (generator->tokenizer == NULL || !check_vocabulary (generator, config, error)
+      || !encode_prompt (generator, prompt, error) || !check_length (generator, error)
+      || !open_engine (generator, config, error))
     return NULL;
   generator->logits = g_new (float, fen_model_config (generator->model)->vocab_size);
   return g_steal_pointer (&generator);
@@ -172,7 +174,7 @@ feed_pending (FenGenerator *generator, GError **error)
 {
   const gint64 fed = fen_engine_n_fed (generator->engine);
   return fen_engine_feed (generator->engine, &g_array_index (generator->tokens, gint32, fed),
-                          (gint64) generator->tokens->len - fed, generator->logits, error);
+                          (gint64)generator->tokens->len - fed, generator->logits, error);
 }
 
 static gboolean
@@ -181,7 +183,7 @@ write_tokens (FenGenerator *generator, FenSampler *sampler, FenDecoder *decoder,
 {
   /* Ids beyond the tokenizer's vocabulary (padding of the model's) have no text: they are not drawn. */
   const gint64 n_logits = MIN (fen_model_config (generator->model)->vocab_size,
-                               (gint64) fen_tokenizer_vocab_size (generator->tokenizer));
+                               (gint64)fen_tokenizer_vocab_size (generator->tokenizer));
   g_autoptr (GString) text = g_string_new (NULL);
   result->end = FEN_GENERATE_MAX_TOKENS;
   while (result->new_tokens < generator->max_tokens)
@@ -207,7 +209,7 @@ write_tokens (FenGenerator *generator, FenSampler *sampler, FenDecoder *decoder,
       g_array_append_val (generator->tokens, id);
       result->new_tokens++;
       g_string_truncate (text, 0);
-      if (!fen_decoder_feed (decoder, (guint32) id, text, error))
+      if (!fen_decoder_feed (decoder, (guint32)id, text, error))
         return FALSE;
       if (text->len > 0)
         callback (text->str, text->len, user_data);
@@ -223,28 +225,28 @@ fen_generator_run (FenGenerator *generator, const FenSamplerOptions *options, Fe
 {
   g_autoptr (FenSampler) sampler = fen_sampler_new (options, fen_model_config (generator->model)->vocab_size);
   g_autoptr (FenDecoder) decoder = fen_decoder_new (generator->tokenizer, TRUE);
-  *result = (FenGenerateResult) { .prompt_tokens = (gint64) generator->n_prompt };
-  g_array_set_size (generator->tokens, (guint) generator->n_prompt);
+  *result = (FenGenerateResult){ .prompt_tokens = (gint64)generator->n_prompt };
+  g_array_set_size (generator->tokens, (guint)generator->n_prompt);
   fen_engine_rewind (generator->engine);
 
   /* The prompt passes through the decoder too: how a token is written can depend on the one before it. */
   g_autoptr (GString) text = g_string_new (NULL);
   for (gsize i = 0; i < generator->n_prompt; i++)
-    if (!fen_decoder_feed (decoder, (guint32) g_array_index (generator->tokens, gint32, i), text, error))
+    if (!fen_decoder_feed (decoder, (guint32)g_array_index (generator->tokens, gint32, i), text, error))
       return FALSE;
 
   const gint64 start = g_get_monotonic_time ();
   if (!feed_pending (generator, error))
     return FALSE;
   const gint64 prompt_end = g_get_monotonic_time ();
-  result->prompt_seconds = (double) (prompt_end - start) / 1e6;
+  result->prompt_seconds = (double)(prompt_end - start) / 1e6;
   if (!write_tokens (generator, sampler, decoder, callback, user_data, cancellable, result, error))
     return FALSE;
   g_string_truncate (text, 0);
   fen_decoder_end (decoder, text);
   if (text->len > 0)
     callback (text->str, text->len, user_data);
-  result->new_seconds = (double) (g_get_monotonic_time () - prompt_end) / 1e6;
+  result->new_seconds = (double)(g_get_monotonic_time () - prompt_end) / 1e6;
   return TRUE;
 }
 
@@ -252,5 +254,5 @@ const gint32 *
 fen_generator_tokens (FenGenerator *generator, gsize *n_tokens)
 {
   *n_tokens = generator->tokens->len;
-  return (const gint32 *) (gpointer) generator->tokens->data;
+  return (const gint32 *)(gpointer)generator->tokens->data;
 }

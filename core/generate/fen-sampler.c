@@ -42,7 +42,7 @@ argmax (const float *logits, gint64 n)
   gint32 best = -1;
   for (gint64 i = 0; i < n; i++)
     if (!isnan (logits[i]) && (best < 0 || logits[i] > logits[best]))
-      best = (gint32) i;
+      best = (gint32)i;
   return best >= 0 && logits[best] > -INFINITY ? best : -1;
 }
 
@@ -69,15 +69,15 @@ gather (FenSampler *sampler, const float *logits, gint64 n, float max_logit, dou
     if (!isnan (logits[i]))
       {
         /* inf - inf: an infinite logit is certain */
-        const double distance = logits[i] == max_logit ? 0 : (double) logits[i] - max_logit;
+        const double distance = logits[i] == max_logit ? 0 : (double)logits[i] - max_logit;
         candidates[count].weight = exp (distance / sampler->options.temperature);
-        candidates[count].id = (gint32) i;
+        candidates[count].id = (gint32)i;
         total += candidates[count].weight;
         count++;
       }
   *total_weight = total;
   const double left_out = sampler->options.top_k > 0 ? 0 : 1 - MIN (sampler->options.top_p, 1);
-  const double floor_weight = total * left_out / (double) n;
+  const double floor_weight = total * left_out / (double)n;
   gint64 kept = 0;
   for (gint64 i = 0; i < count; i++)
     if (candidates[i].weight > 0 && candidates[i].weight >= floor_weight)
@@ -128,7 +128,7 @@ fen_sampler_next (FenSampler *sampler, const float *logits, gint64 n)
   const gboolean whole = sampler->options.top_k <= 0 && sampler->options.top_p >= 1;
   if (!whole)
     {
-      qsort (sampler->candidates, (size_t) count, sizeof (Candidate), compare_candidates);
+      qsort (sampler->candidates, (size_t)count, sizeof (Candidate), compare_candidates);
       count = restrict_candidates (&sampler->options, sampler->candidates, count, total);
     }
   double draw = fen_random_uniform (&sampler->random) * sum_weights (sampler->candidates, count);

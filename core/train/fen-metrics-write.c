@@ -87,8 +87,8 @@ static gboolean
 fail_cannot_write (GError **error, int errnum, const char *path)
 {
   g_autofree char *shown = g_filename_display_name (path);
-  g_set_error (error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_CANNOT_WRITE, "log_file: %s: cannot open for writing: %s", shown,
-               g_strerror (errnum));
+  g_set_error (error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_CANNOT_WRITE,
+               "log_file: %s: cannot open for writing: %s", shown, g_strerror (errnum));
   return FALSE;
 }
 
@@ -102,8 +102,9 @@ fen_metrics_check_copy (const char *path, GError **error)
   struct stat info;
   if (g_file_test (state, G_FILE_TEST_EXISTS))
     {
-      g_set_error (error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_DAMAGED,
-                   "log_file: %s is inside of the folder of a run, which would be harmed; choose another place", full);
+      g_set_error (
+          error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_DAMAGED,
+          "log_file: %s is inside of the folder of a run, which would be harmed; choose another place", full);
       return FALSE;
     }
   file.fd = open (full, O_RDWR | O_CLOEXEC | O_NONBLOCK);

@@ -330,7 +330,6 @@ op_attention_backward (FenDevice *device, FenStream *stream, const FenAttentionB
     fen_cpu_attention_backward (device, p);
 }
 
-
 static const FenBackend cpu_backend = {
   .abi = FEN_BACKEND_ABI,
   .name = "cpu",

@@ -35,7 +35,8 @@ FEN_ISA (fen_cpu_add) (FenDevice *device, const FenAdd *p)
 typedef struct {
   void *x;
   int size;
-  _Alignas (64) unsigned char pattern[64]; /* the element, repeated: 64 is a multiple of every element's size */
+  _Alignas(
+      64) unsigned char pattern[64]; /* the element, repeated: 64 is a multiple of every element's size */
 } Fill;
 
 static void

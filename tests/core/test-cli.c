@@ -50,19 +50,18 @@ run_cli (const Fixture *fixture, const char *arguments, const char *input)
 {
   g_auto (GStrv) words = g_strsplit (arguments, "|", -1);
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
-  g_ptr_array_add (argv, (gpointer) g_getenv ("FENESTRA_CLI"));
+  g_ptr_array_add (argv, (gpointer)g_getenv ("FENESTRA_CLI"));
   for (char **word = words; *word != NULL; word++)
     g_ptr_array_add (argv, *word);
   g_ptr_array_add (argv, NULL);
 
   g_autoptr (GError) error = NULL;
-  g_autoptr (GSubprocessLauncher) launcher
-      = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE
-                                   | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (
+      G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
   g_auto (GStrv) environment = make_environment (fixture);
   g_subprocess_launcher_set_environ (launcher, environment);
   g_autoptr (GSubprocess) process
-      = g_subprocess_launcher_spawnv (launcher, (const char *const *) argv->pdata, &error);
+      = g_subprocess_launcher_spawnv (launcher, (const char *const *)argv->pdata, &error);
   g_assert_no_error (error);
   Result result = { 0 };
   g_subprocess_communicate_utf8 (process, input != NULL ? input : "", NULL, &result.out, &result.err, &error);
@@ -95,8 +94,9 @@ assert_error (const Fixture *fixture, const char *arguments, const char *input, 
 static void
 write_text (const char *path, gsize bytes)
 {
-  static const char *const words[] = { "window", "token", "attention", "the", "a", "row", "sees", "of", "keys", "and",
-                                       "learns", "memory", "plan", "before", "after", "every" };
+  static const char *const words[]
+      = { "window", "token", "attention", "the",    "a",    "row",    "sees",  "of",
+          "keys",   "and",   "learns",    "memory", "plan", "before", "after", "every" };
   g_autoptr (GString) text = g_string_new (NULL);
   guint32 state = 12345;
   while (text->len < bytes)
@@ -105,7 +105,7 @@ write_text (const char *path, gsize bytes)
       g_string_append (text, words[state >> 28]);
       g_string_append (text, (state & 0x7000) == 0 ? ".\n" : " ");
     }
-  g_assert_true (g_file_set_contents (path, text->str, (gssize) text->len, NULL));
+  g_assert_true (g_file_set_contents (path, text->str, (gssize)text->len, NULL));
 }
 
 static void
@@ -126,7 +126,8 @@ tear_down (Fixture *fixture, gconstpointer data)
 
 /* ---- tests ---- */
 
-#define TINY "--model|nano|--tokenizer|bytes|--max-seq-len|64|--batch-size|2|--device|cpu|--threads|1|--eval-rows|2"
+#define TINY                                                                                                 \
+  "--model|nano|--tokenizer|bytes|--max-seq-len|64|--batch-size|2|--device|cpu|--threads|1|--eval-rows|2"
 
 static void
 test_usage (Fixture *fixture, gconstpointer data)
@@ -249,8 +250,8 @@ test_config_round_trip (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *first = g_build_filename (fixture->home, "a.json", NULL);
   g_autofree char *second = g_build_filename (fixture->home, "b.json", NULL);
-  g_autofree char *save = g_strconcat ("train|--steps|7|--learning-rate|1e-8|--memory-limit|8GB|--save-config|", first,
-                                       NULL);
+  g_autofree char *save
+      = g_strconcat ("train|--steps|7|--learning-rate|1e-8|--memory-limit|8GB|--save-config|", first, NULL);
   g_autofree char *again = g_strconcat ("train|--config|", first, "|--save-config|", second, NULL);
   Result result = run_cli (fixture, save, NULL);
   g_assert_cmpint (result.status, ==, 0);
@@ -276,8 +277,8 @@ read_losses (const char *run)
   while (fen_metrics_reader_next (reader, &sample, NULL) == FEN_METRICS_SAMPLE)
     if (sample.kind == FEN_SAMPLE_TRAIN)
       {
-        if ((gint64) losses->len < sample.step)
-          g_array_set_size (losses, (guint) sample.step);
+        if ((gint64)losses->len < sample.step)
+          g_array_set_size (losses, (guint)sample.step);
         g_array_index (losses, double, sample.step - 1) = sample.loss;
       }
   return losses;
@@ -298,7 +299,8 @@ static void
 test_journey (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *train = g_strconcat ("train|" TINY "|--steps|60|--learning-rate|1e-2|--warmup-steps|5|"
-                                        "--dataset-file|", fixture->text, NULL);
+                                        "--dataset-file|",
+                                        fixture->text, NULL);
   Result result = run_cli (fixture, train, NULL);
   if (result.status != 0)
     g_error ("train failed: %s", result.err);
@@ -312,7 +314,7 @@ test_journey (Fixture *fixture, gconstpointer data)
   g_autofree char *place = g_build_filename (fixture->home, "second", NULL);
   g_auto (GStrv) words = g_strsplit (train, "|", -1);
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
-  g_ptr_array_add (argv, (gpointer) g_getenv ("FENESTRA_CLI"));
+  g_ptr_array_add (argv, (gpointer)g_getenv ("FENESTRA_CLI"));
   for (char **word = words; *word != NULL; word++)
     g_ptr_array_add (argv, *word);
   g_ptr_array_add (argv, (gpointer) "--output-dir");
@@ -325,7 +327,7 @@ test_journey (Fixture *fixture, gconstpointer data)
   g_subprocess_launcher_set_environ (launcher, environment);
   g_autoptr (GError) error = NULL;
   g_autoptr (GSubprocess) process
-      = g_subprocess_launcher_spawnv (launcher, (const char *const *) argv->pdata, &error);
+      = g_subprocess_launcher_spawnv (launcher, (const char *const *)argv->pdata, &error);
   g_assert_no_error (error);
   g_autoptr (GDataInputStream) lines = g_data_input_stream_new (g_subprocess_get_stdout_pipe (process));
   for (char *line; (line = g_data_input_stream_read_line (lines, NULL, NULL, NULL)) != NULL;)
@@ -358,8 +360,8 @@ test_journey (Fixture *fixture, gconstpointer data)
     g_assert_cmpfloat (g_array_index (losses, double, i), ==, g_array_index (expected, double, i));
 
   /* the model writes, the same for the same seed */
-  g_autofree char *generate = g_strconcat ("generate|--model|", whole, "|--prompt|the |--max-tokens|40|--seed|3|--json",
-                                           NULL);
+  g_autofree char *generate
+      = g_strconcat ("generate|--model|", whole, "|--prompt|the |--max-tokens|40|--seed|3|--json", NULL);
   Result one = run_cli (fixture, generate, NULL), two = run_cli (fixture, generate, NULL);
   g_assert_cmpint (one.status, ==, 0);
   g_autoptr (JsonNode) a = json_from_string (one.out, NULL), b = json_from_string (two.out, NULL);
@@ -392,7 +394,8 @@ test_tokenize (Fixture *fixture, gconstpointer data)
   g_autofree char *folder = g_build_filename (g_getenv ("FENESTRA_GOLDEN_DIR"), "tokenizers", data, NULL);
   g_autofree char *cases_path = g_build_filename (folder, "cases.json", NULL);
   g_autofree char *tokenize = g_strconcat ("tokenize|--json|--tokenizer|", folder, "/tokenizer.json", NULL);
-  g_autofree char *detokenize = g_strconcat ("detokenize|--json|--tokenizer|", folder, "/tokenizer.json", NULL);
+  g_autofree char *detokenize
+      = g_strconcat ("detokenize|--json|--tokenizer|", folder, "/tokenizer.json", NULL);
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_assert_true (json_parser_load_from_file (parser, cases_path, NULL));
   JsonArray *cases = json_node_get_array (json_parser_get_root (parser));
@@ -428,7 +431,8 @@ test_info (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < json_array_get_length (backends); i++)
     {
       JsonObject *backend = json_array_get_object_element (backends, i);
-      const gboolean has_device = json_array_get_length (json_object_get_array_member (backend, "devices")) > 0;
+      const gboolean has_device
+          = json_array_get_length (json_object_get_array_member (backend, "devices")) > 0;
       /* a back end has a device or a reason in words */
       g_assert_true (has_device || strlen (json_object_get_string_member (backend, "off")) > 10);
       cpu_works |= has_device && strcmp (json_object_get_string_member (backend, "name"), "cpu") == 0;
@@ -444,8 +448,10 @@ test_ids (Fixture *fixture, gconstpointer data)
   static const struct {
     const char *input, *output;
   } good[] = {
-    { "97 0 98", "{\"text\":\"a\\u0000b\"}\n" }, { "[97,98]", "{\"text\":\"ab\"}\n" },
-    { " {\"ids\": [97, 98]}\n", "{\"text\":\"ab\"}\n" }, { "", "{\"text\":\"\"}\n" },
+    { "97 0 98", "{\"text\":\"a\\u0000b\"}\n" },
+    { "[97,98]", "{\"text\":\"ab\"}\n" },
+    { " {\"ids\": [97, 98]}\n", "{\"text\":\"ab\"}\n" },
+    { "", "{\"text\":\"\"}\n" },
     { "{\"ids\": []}", "{\"text\":\"\"}\n" },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (good); i++)
@@ -456,9 +462,14 @@ test_ids (Fixture *fixture, gconstpointer data)
       result_clear (&result);
     }
   static const char *const bad[][2] = {
-    { "65 x 66", "\"x\"|byte 3" },          { "1.5", "\"1.5\"|byte 0" }, { "-1", "\"-1\"" },
-    { "{\"ids\": [65, 66", "the end|byte 15" }, { "[65]]", "\"]\"" },     { "{\"text\": [65]}", "byte 0" },
-    { "99999999999999999999999", "99999999999999999999999|4194303" },  { "300", "300|257" },
+    { "65 x 66", "\"x\"|byte 3" },
+    { "1.5", "\"1.5\"|byte 0" },
+    { "-1", "\"-1\"" },
+    { "{\"ids\": [65, 66", "the end|byte 15" },
+    { "[65]]", "\"]\"" },
+    { "{\"text\": [65]}", "byte 0" },
+    { "99999999999999999999999", "99999999999999999999999|4194303" },
+    { "300", "300|257" },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
     assert_error (fixture, "detokenize|--tokenizer|bytes", bad[i][0], 3, bad[i][1]);
@@ -470,8 +481,10 @@ test_ids (Fixture *fixture, gconstpointer data)
 static char *
 train_windowed (Fixture *fixture)
 {
-  g_autofree char *train = g_strconcat ("train|" TINY "|--expert|--window-size|3|--steps|2|--run-name|narrow|--quiet|"
-                                        "--dataset-file|", fixture->text, NULL);
+  g_autofree char *train
+      = g_strconcat ("train|" TINY "|--expert|--window-size|3|--steps|2|--run-name|narrow|--quiet|"
+                     "--dataset-file|",
+                     fixture->text, NULL);
   Result result = run_cli (fixture, train, NULL);
   g_assert_cmpint (result.status, ==, 0);
   result_clear (&result);
@@ -481,8 +494,8 @@ train_windowed (Fixture *fixture)
 static char *
 greedy (Fixture *fixture, const char *model, const char *more)
 {
-  g_autofree char *arguments = g_strconcat ("generate|--temperature|0|--max-tokens|24|--prompt|the window sees|--model|",
-                                            model, more, NULL);
+  g_autofree char *arguments = g_strconcat (
+      "generate|--temperature|0|--max-tokens|24|--prompt|the window sees|--model|", model, more, NULL);
   Result result = run_cli (fixture, arguments, NULL);
   if (result.status != 0)
     g_error ("%s: %s", arguments, result.err);
@@ -521,9 +534,14 @@ test_generate_arguments (Fixture *fixture, gconstpointer data)
   g_autofree char *run = train_windowed (fixture);
   g_autofree char *base = g_strconcat ("generate|--max-tokens|2|--model|", run, "|", NULL);
   static const char *const bad[][2] = {
-    { "--temperature|abc", "--temperature|abc|0 to 100" }, { "--temperature|nan", "nan" },
-    { "--top-k|1.5", "--top-k|1.5|whole" },                { "--max-tokens|0", "--max-tokens|0|1 to 16777216" },
-    { "--top-p|", "--top-p" },                             { "--prompt|a\xff" "b", "--prompt|0xff|offset 1" },
+    { "--temperature|abc", "--temperature|abc|0 to 100" },
+    { "--temperature|nan", "nan" },
+    { "--top-k|1.5", "--top-k|1.5|whole" },
+    { "--max-tokens|0", "--max-tokens|0|1 to 16777216" },
+    { "--top-p|", "--top-p" },
+    { "--prompt|a\xff"
+      "b",
+      "--prompt|0xff|offset 1" },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (bad); i++)
     {
@@ -537,7 +555,8 @@ test_generate_arguments (Fixture *fixture, gconstpointer data)
   g_assert_nonnull (strstr (result.err, "without effect on generate: steps, chunk_size"));
   result_clear (&result);
   /* a tokenizer with more tokens than the model has room for */
-  g_autofree char *other = g_build_filename (g_getenv ("FENESTRA_GOLDEN_DIR"), "tokenizers", "metaspace-2048", NULL);
+  g_autofree char *other
+      = g_build_filename (g_getenv ("FENESTRA_GOLDEN_DIR"), "tokenizers", "metaspace-2048", NULL);
   g_autofree char *mismatch = g_strconcat (base, "--prompt|a|--tokenizer|", other, NULL);
   assert_error (fixture, mismatch, NULL, 3, "metaspace-2048|2048|257");
 }
@@ -589,7 +608,8 @@ test_printing (Fixture *fixture, gconstpointer data)
   static const char *const commands[] = { "info", "runs", "man", "plan --help" };
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
     {
-      g_autofree char *line = g_strdup_printf ("%s %s >/dev/full 2>/dev/null", g_getenv ("FENESTRA_CLI"), commands[i]);
+      g_autofree char *line
+          = g_strdup_printf ("%s %s >/dev/full 2>/dev/null", g_getenv ("FENESTRA_CLI"), commands[i]);
       g_assert_cmpint (WEXITSTATUS (system (line)), ==, 6);
     }
   g_autofree char *run = train_windowed (fixture);

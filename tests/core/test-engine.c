@@ -16,7 +16,7 @@ static const char *const models[] = { "gpt2", "llama", "mistral-w16", "qwen2" };
 #ifndef __has_feature
 #define __has_feature(name) 0
 #endif
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !__has_feature(address_sanitizer) \
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !__has_feature(address_sanitizer)     \
     && !__has_feature(thread_sanitizer)
 #define COUNT_ALLOCATIONS 1
 #endif

@@ -11,7 +11,8 @@
 #define VOCAB 12
 #define DRAWS 200000
 
-static const float logits[VOCAB] = { 0.5f, 2.0f, -1.0f, 1.0f, 2.0f, 0.0f, -3.0f, 1.5f, -0.5f, 0.25f, 3.0f, -8.0f };
+static const float logits[VOCAB]
+    = { 0.5f, 2.0f, -1.0f, 1.0f, 2.0f, 0.0f, -3.0f, 1.5f, -0.5f, 0.25f, 3.0f, -8.0f };
 
 /* Frequencies of `DRAWS` draws. */
 static void
@@ -69,7 +70,7 @@ test_distribution (void)
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       const FenSamplerOptions *options = &cases[i];
-      const int top_k = options->top_k > 0 ? (int) MIN (options->top_k, VOCAB) : VOCAB;
+      const int top_k = options->top_k > 0 ? (int)MIN (options->top_k, VOCAB) : VOCAB;
       const int keep = options->top_p < 1 ? nucleus (options->temperature, top_k, options->top_p) : top_k;
       double probability[VOCAB], frequency[VOCAB];
       expected_probabilities (options->temperature, keep, probability);
@@ -79,7 +80,8 @@ test_distribution (void)
           const double p = probability[id];
           const double tolerance = 5 * sqrt (p * (1 - p) / DRAWS);
           if (fabs (frequency[id] - p) > tolerance)
-            g_error ("case %d, token %d: drawn %.5f, expected %.5f +- %.5f", (int) i, id, frequency[id], p, tolerance);
+            g_error ("case %d, token %d: drawn %.5f, expected %.5f +- %.5f", (int)i, id, frequency[id], p,
+                     tolerance);
         }
     }
 }

@@ -554,8 +554,8 @@ test_nan_weights_leave_nothing (Place *place, gconstpointer data)
 static void
 test_nothing_to_predict (Place *place, gconstpointer data)
 {
-  g_autofree char *source
-      = g_build_filename (g_getenv ("FENESTRA_GOLDEN_DIR"), "tokenizers", "bytelevel-512", "tokenizer.json", NULL);
+  g_autofree char *source = g_build_filename (g_getenv ("FENESTRA_GOLDEN_DIR"), "tokenizers", "bytelevel-512",
+                                              "tokenizer.json", NULL);
   g_autofree char *tokenizer = g_build_filename (place->folder, "no-end.json", NULL);
   g_autofree char *lines = g_build_filename (place->folder, "letters.jsonl", NULL);
   g_autofree char *content = NULL;
@@ -566,7 +566,8 @@ test_nothing_to_predict (Place *place, gconstpointer data)
   g_string_truncate (changed, 0);
   for (guint i = 0; i < 2000; i++)
     g_string_append_printf (changed, "{\"text\": \"%c\"}\n", 'a' + (char)(i % 26));
-  g_string_append (changed, "{\"text\": \"the only document to learn from\"}\n"); /* never reached in two steps */
+  g_string_append (changed,
+                   "{\"text\": \"the only document to learn from\"}\n"); /* never reached in two steps */
   g_assert_true (g_file_set_contents (lines, changed->str, -1, NULL));
 
   g_autoptr (FenConfig) config = train_fixture_config (place->folder, 2);

@@ -190,7 +190,8 @@ test_sum (FenOpHarness *h, gconstpointer data)
         (squares ? h->backend->sum_squares : h->backend->sum) (h->device, NULL, &device);
         fen_op_finish (h);
         /* Sums in double, in another order: at most n roundings of 2^-53 of the whole sum. */
-        fen_op_compare (h, "sum", sum, 1, 1, 1, (FenOpTolerance){ 1e-15 * ((double)n + 20), 1e-13 + 0x1p-53 * (double)n });
+        fen_op_compare (h, "sum", sum, 1, 1, 1,
+                        (FenOpTolerance){ 1e-15 * ((double)n + 20), 1e-13 + 0x1p-53 * (double)n });
       }
 }
 
