@@ -118,6 +118,9 @@ typedef struct {
   const char *title;          /* the window's row title, translatable */
   const char *help;           /* one line */
   const char *details;        /* longer help: what it does, what it costs, common misconceptions */
+  /* The part of the page that begins with this option, translatable; NULL goes on with the part before it. */
+  const char *section;
+  gboolean seldom; /* the window shows it among the seldom-used ones, behind "More" */
   /* FEN_OPTION_STRING and FILE: is the (UTF-8) text allowed, and what is, in words. NULL: any text. */
   gboolean (*check) (const char *text);
   const char *allowed;

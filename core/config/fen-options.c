@@ -69,7 +69,7 @@ check_run_name (const char *text)
 static const FenOption options[] = {
   /* ---- data and model ---- */
   { OPTION (dataset_file, DATA, FILE), .default_text = "",
-    .title = N_ ("Dataset"),
+    .title = N_ ("Dataset"), .section = N_ ("Text"),
     .help = N_ ("Text to learn from: a .txt or .jsonl file, or a folder of .txt files. Empty: the "
                 "bundled sample."),
     .details = N_ ("A .txt file is one document, a folder of .txt files one document a file, and each "
@@ -78,13 +78,13 @@ static const FenOption options[] = {
                    "tokenizer starts at once, and a corpus may be larger than memory.") },
   { OPTION (text_field, DATA, STRING), .default_text = "text",
     .check = check_not_empty, .allowed = N_ ("a member's name"),
-    .title = N_ ("Text Field"),
+    .title = N_ ("Text Field"), .seldom = TRUE,
     .help = N_ ("The member of a .jsonl line that holds the text."),
     .details = N_ ("Other members of the line are ignored. A line without it, or where it is not a "
                    "string, is an error that names the line. Without effect on .txt files.") },
   { OPTION (model, DATA, STRING), .default_text = "10M",
     .check = check_not_empty, .allowed = N_ ("a preset or a model folder"),
-    .title = N_ ("Model"),
+    .title = N_ ("Model"), .section = N_ ("Model"),
     .help = N_ ("A preset (nano, 1M, 5M, 10M, 20M, 50M, gpt2, llama-1b, ...) or a Hugging Face model "
                 "folder."),
     .details = N_ ("A preset is a shape with random weights: training starts from nothing. A folder "
@@ -102,13 +102,13 @@ static const FenOption options[] = {
                    "many tokens. A trained model understands only the tokenizer it was trained with.") },
   { OPTION (vocab_size, DATA, INT), .default_text = "0", RANGES (256, 1048576, 2, 4194304),
     .zero_means = N_ ("the model's own or the tokenizer's"), .unit = N_ ("tokens"),
-    .title = N_ ("Vocabulary"),
+    .title = N_ ("Vocabulary"), .seldom = TRUE,
     .help = N_ ("Number of tokens that a preset without a vocabulary of its own has room for."),
     .details = N_ ("Seldom needed: a model's own vocabulary or the tokenizer's is right. A larger number "
                    "adds rows that no text uses; a smaller one than the tokenizer's is refused, because "
                    "its tokens would have no place.") },
   { OPTION (shuffle, DATA, BOOLEAN), .default_text = "true",
-    .title = N_ ("Shuffle"),
+    .title = N_ ("Shuffle"), .section = N_ ("Use of the Text"), .seldom = TRUE,
     .help = N_ ("Train on the rows in random order, another one each time through the data."),
     .details = N_ ("Off trains on the text from its beginning to its end. The order depends on the seed "
                    "alone, so a run can be repeated, and a resumed run goes on where it stopped.") },
@@ -128,7 +128,7 @@ static const FenOption options[] = {
   /* ---- training ---- */
   { OPTION (max_seq_len, TRAINING, INT), .default_text = "2048", RANGES (64, MAX_TOKENS, 2, MAX_TOKENS),
     .unit = N_ ("tokens"),
-    .title = N_ ("Context Length"),
+    .title = N_ ("Context Length"), .section = N_ ("Length and Batch"),
     .help = N_ ("Tokens trained on in a row: how long a text the model learns to handle."),
     .details = N_ ("Memory grows with it; how much is shown before the run starts. It is not the window: "
                    "with a context of 100,000 and a window of 512, each row has 100,000 tokens and each "
@@ -153,7 +153,7 @@ static const FenOption options[] = {
                    "The learning rate's schedule is laid out over this number, so decide on it before "
                    "the run rather than stopping early.") },
   { OPTION (learning_rate, TRAINING, DOUBLE), .default_text = "0.0003", RANGES (1e-8, 1, 0, 100),
-    .title = N_ ("Learning Rate"),
+    .title = N_ ("Learning Rate"), .section = N_ ("Learning Rate"),
     .help = N_ ("The largest step size, reached after the warm-up."),
     .details = N_ ("Too high: the loss jumps up or becomes NaN. Too low: it hardly falls. From scratch, "
                    "small models like 1e-3 and large ones 3e-4; to train on from finished weights, a "
@@ -174,29 +174,29 @@ static const FenOption options[] = {
     .help = N_ ("Where the schedule ends, as a share of the learning rate."),
     .details = N_ ("0.1 ends at a tenth. Without effect on the constant schedule.") },
   { OPTION (lr_decay_share, TRAINING, DOUBLE), .default_text = "0.2", RANGE (0, 1),
-    .title = N_ ("Decay Share"),
+    .title = N_ ("Decay Share"), .seldom = TRUE,
     .help = N_ ("Schedule wsd: the last share of the steps, over which the learning rate falls."),
     .details = N_ ("Without effect on the other schedules.") },
   { OPTION (weight_decay, TRAINING, DOUBLE), .default_text = "0.1", RANGES (0, 1, 0, 10),
-    .title = N_ ("Weight Decay"),
+    .title = N_ ("Weight Decay"), .section = N_ ("Optimizer"),
     .help = N_ ("Pull of the weights towards zero, in proportion to the learning rate."),
     .details = N_ ("AdamW's decoupled decay (Loshchilov and Hutter, 2019). Applies to matrices and "
                    "embeddings; norms and biases are left alone unless decay_all says otherwise.") },
   { OPTION (decay_all, TRAINING, BOOLEAN), .default_text = "false",
-    .title = N_ ("Decay Everything"),
+    .title = N_ ("Decay Everything"), .seldom = TRUE,
     .help = N_ ("Weight decay also on norms and biases."),
     .details = N_ ("What torch.optim.AdamW does with model.parameters(); for comparing with it.") },
   { OPTION (beta1, TRAINING, DOUBLE), .default_text = "0.9", RANGES (0, 0.999, 0, 0.999999),
-    .title = N_ ("Beta 1"),
+    .title = N_ ("Beta 1"), .seldom = TRUE,
     .help = N_ ("AdamW: how slowly the mean of the gradients changes."),
     .details = N_ ("0.9 averages over about 10 steps. Seldom worth changing.") },
   { OPTION (beta2, TRAINING, DOUBLE), .default_text = "0.95", RANGES (0, 0.9999, 0, 0.9999999),
-    .title = N_ ("Beta 2"),
+    .title = N_ ("Beta 2"), .seldom = TRUE,
     .help = N_ ("AdamW: how slowly the mean of the squared gradients changes."),
     .details = N_ ("0.95 averages over about 20 steps and is the language models' choice; 0.999 is "
                    "steadier with very small batches.") },
   { OPTION (adam_epsilon, TRAINING, DOUBLE), .default_text = "1e-08", RANGES (1e-15, 0.01, 1e-30, 1),
-    .title = N_ ("Epsilon"),
+    .title = N_ ("Epsilon"), .seldom = TRUE,
     .help = N_ ("AdamW: added to the root of the mean squared gradient before dividing by it."),
     .details = N_ ("Keeps weights that get almost no gradient from taking large steps. Seldom worth "
                    "changing.") },
@@ -207,25 +207,25 @@ static const FenOption options[] = {
                    "direction and limits its length. The gradient norm in the charts is the one before "
                    "clipping.") },
   { OPTION (seed, TRAINING, INT), .default_text = "42", RANGE (0, MAX_SEED),
-    .title = N_ ("Seed"),
+    .title = N_ ("Seed"), .seldom = TRUE,
     .help = N_ ("Start of all random numbers: first weights, order of the rows, text that is written."),
     .details = N_ ("The same seed and settings on the same machine give the same run; on the CPU bit for "
                    "bit.") },
   { OPTION (eval_interval, TRAINING, INT), .default_text = "50", RANGE (1, MAX_STEPS),
     .zero_means = N_ ("only at the end"), .unit = N_ ("steps"),
-    .title = N_ ("Evaluate Every"),
+    .title = N_ ("Evaluate Every"), .section = N_ ("Evaluation"),
     .help = N_ ("Steps between measurements of the evaluation loss."),
     .details = N_ ("An evaluation of N rows takes about as long as N / 3 rows of training.") },
   { OPTION (eval_rows, TRAINING, INT), .default_text = "8", RANGE (1, MAX_STEPS),
     .zero_means = N_ ("all"), .unit = N_ ("rows"),
-    .title = N_ ("Evaluation Rows"),
+    .title = N_ ("Evaluation Rows"), .seldom = TRUE,
     .help = N_ ("Rows of max_seq_len tokens that each evaluation measures; always the same ones."),
     .details = N_ ("More rows give a steadier number and take longer. When the evaluation text has fewer "
                    "rows, all of them are used.") },
 
   /* ---- attention and memory ---- */
   { OPTION (use_flash_attn, ATTENTION, BOOLEAN), .default_text = "true",
-    .title = N_ ("FlashAttn-2"),
+    .title = N_ ("FlashAttn-2"), .section = N_ ("Attention"),
     .help = N_ ("Attention in tiles, without ever holding the table of all pairs of tokens."),
     .details = N_ ("The same mathematics as plain attention (Dao, 2023), faster, and its memory grows "
                    "with the context instead of with its square. Off takes the plain path, block by "
@@ -241,20 +241,20 @@ static const FenOption options[] = {
                    "layers pass on what lies further back (L layers reach L x (W - 1) + 1 tokens); and a "
                    "window as large as the context is just full attention.") },
   { OPTION (window_pattern, ATTENTION, CHOICE), .default_text = "all", .choices = window_patterns,
-    .title = N_ ("Window Pattern"),
+    .title = N_ ("Window Pattern"), .seldom = TRUE,
     .help = N_ ("Which layers have the window: all, every other one, or as the model's own configuration "
                 "says."),
     .details = N_ ("alternate gives layers 0, 2, 4, ... the window and the others full attention: "
                    "dearer, and sees everything. model uses the windows in the model's config.json and "
                    "leaves window_size unused.") },
   { OPTION (sink_tokens, ATTENTION, INT), .default_text = "0", RANGES (0, 64, 0, MAX_TOKENS), .unit = N_ ("tokens"),
-    .title = N_ ("Sink Tokens"),
+    .title = N_ ("Sink Tokens"), .seldom = TRUE,
     .help = N_ ("First tokens of the document that every token sees in addition to its window."),
     .details = N_ ("Models park attention on the first tokens when nothing else fits (Xiao et al., "
                    "2023); with a window, 4 of them keep a model that was trained without one usable. "
                    "Not needed when training from scratch.") },
   { OPTION (use_chunked_training, ATTENTION, BOOLEAN), .default_text = "false",
-    .title = N_ ("Context Chunking"),
+    .title = N_ ("Context Chunking"), .section = N_ ("Context Chunking"),
     .help = N_ ("Visit each row in chunks, so that only a chunk's activations exist at a time."),
     .details = N_ ("For contexts that do not fit. With the exact carry the gradients equal those of the "
                    "whole row up to rounding: nothing is cut off, only time is paid, about as much as "
@@ -274,12 +274,12 @@ static const FenOption options[] = {
                    "gradient back into them. It needs the least memory, and it trains something else: "
                    "prefer exact.") },
   { OPTION (gradient_checkpointing, ATTENTION, BOOLEAN), .default_text = "true",
-    .title = N_ ("Gradient Checkpointing"),
+    .title = N_ ("Gradient Checkpointing"), .section = N_ ("Memory and Precision"),
     .help = N_ ("Keep only each layer's input and compute the layer again for the gradient."),
     .details = N_ ("The same result for much less memory and about a third more time. Off is faster when "
                    "it fits.") },
   { OPTION (checkpoint_attention, ATTENTION, BOOLEAN), .default_text = "false",
-    .title = N_ ("Keep Attention"),
+    .title = N_ ("Keep Attention"), .seldom = TRUE,
     .help = N_ ("With gradient checkpointing: keep attention's result, so that it is not computed again."),
     .details = N_ ("Doubles the memory of the checkpoints and saves the part of the recomputation that "
                    "grows with context x window. Worth it for long contexts with full attention.") },
@@ -289,7 +289,7 @@ static const FenOption options[] = {
     .details = N_ ("The optimizer keeps 32-bit master weights. Which 16-bit format, and whether the "
                    "device gains, is amp_dtype's matter.") },
   { OPTION (amp_dtype, ATTENTION, CHOICE), .default_text = "auto", .choices = amp_dtypes,
-    .title = N_ ("Precision"),
+    .title = N_ ("Precision"), .seldom = TRUE,
     .help = N_ ("The 16-bit format of mixed precision."),
     .details = N_ ("auto is bf16 on a graphics card that has it, and plain fp32 on the CPU, which is "
                    "faster in fp32. bf16 forces 16-bit storage on the CPU too: less memory, more time. "
@@ -308,20 +308,20 @@ static const FenOption options[] = {
                    "1000^3. Also good for trying what a smaller card could do.") },
   { OPTION (device, ATTENTION, STRING), .default_text = "auto",
     .check = check_device, .allowed = N_ ("auto, cpu, cuda, or cuda:0 to cuda:1023"),
-    .title = N_ ("Device"),
+    .title = N_ ("Device"), .section = N_ ("Device"),
     .help = N_ ("What computes: auto, cpu, cuda, or cuda:N for one of several cards."),
     .details = N_ ("auto takes the first graphics card that works and says why when it takes the CPU. "
                    "cuda never falls back to the CPU.") },
   { OPTION (threads, ATTENTION, INT), .default_text = "0", RANGE (1, 256),
     .zero_means = N_ ("as many as this process may use"), .unit = N_ ("threads"),
-    .title = N_ ("Threads"),
+    .title = N_ ("Threads"), .seldom = TRUE,
     .help = N_ ("Threads of the CPU back end and of the tokenizer."),
     .details = N_ ("More than the processor has cores makes it slower. Another number adds sums up in another order, so "
                    "the last digits of the losses differ.") },
 
   /* ---- output ---- */
   { OPTION (output_dir, OUTPUT, FILE), .default_text = "",
-    .title = N_ ("Output Folder"),
+    .title = N_ ("Output Folder"), .section = N_ ("Run Folder"),
     .help = N_ ("The place where run folders are made. Empty: fenestra/runs in your data folder."),
     .details = N_ ("A run folder is the whole truth of a run: configuration, metrics, log, checkpoints "
                    "and the final model, which transformers loads.") },
@@ -332,17 +332,17 @@ static const FenOption options[] = {
     .help = N_ ("Name of the run and its folder. Empty: made from the model and the time."),
     .details = N_ ("A name that is taken is refused rather than written over.") },
   { OPTION (log_file, OUTPUT, FILE), .default_text = "",
-    .title = N_ ("Metrics Copy"),
+    .title = N_ ("Metrics Copy"), .seldom = TRUE,
     .help = N_ ("A second copy of the run's metrics.jsonl. Empty: none."),
     .details = N_ ("One JSON object a line, written as the run goes; a file that is there is replaced.") },
   { OPTION (checkpoint_interval, OUTPUT, INT), .default_text = "500", RANGE (1, MAX_STEPS),
     .zero_means = N_ ("only at the end and when stopped"), .unit = N_ ("steps"),
-    .title = N_ ("Checkpoint Every"),
+    .title = N_ ("Checkpoint Every"), .section = N_ ("Checkpoints"),
     .help = N_ ("Steps between checkpoints, from which an interrupted run goes on."),
     .details = N_ ("A run that is stopped writes a checkpoint in any case; this is for power cuts and "
                    "crashes. A checkpoint takes 12 bytes a parameter on the disk.") },
   { OPTION (keep_checkpoints, OUTPUT, INT), .default_text = "2", RANGE (1, 1000), .unit = N_ ("checkpoints"),
-    .title = N_ ("Keep Checkpoints"),
+    .title = N_ ("Keep Checkpoints"), .seldom = TRUE,
     .help = N_ ("Checkpoints that are kept; older ones are removed once a newer one is whole."),
     .details = N_ ("With 2, a newest one that turns out to be damaged still leaves the one before it.") },
   { OPTION (expert, OUTPUT, BOOLEAN), .default_text = "false",
