@@ -1,6 +1,8 @@
 /* fen-advice.c: the rules of thumb as tables (see fen-advice.h). */
 #include "core/config/fen-advice.h"
 
+#include <glib/gi18n.h>
+
 #define K 1024
 #define GIBIBYTE (G_GUINT64_CONSTANT (1) << 30)
 #define SMALL_DEVICE_BYTES (12 * GIBIBYTE)
@@ -14,20 +16,21 @@ typedef struct {
 } WindowRow;
 
 static const WindowRow windows[] = {
-  { 2 * K, 0, 0, TRUE, "a context this short gains nothing from a window" },
-  { 8 * K, 2048, 2048, TRUE, "full attention is affordable here; 2048 is faster from about 4,000 tokens" },
-  { 16 * K, 2048, 4096, FALSE, "attention would cost more than the rest of the model without one" },
-  { 32 * K, 1024, 2048, FALSE, "layers pass on what lies further back, and time grows with the window" },
-  { 64 * K, 512, 1024, FALSE, "at this length a small window is what keeps a step short" },
-  { 100 * K, 256, 512, FALSE, "at this length a small window is what keeps a step short" },
-  { G_MAXINT64, 256, 256, FALSE, "beyond 100,000 tokens only the smallest windows keep a step short" },
+  { 2 * K, 0, 0, TRUE, N_ ("a context this short gains nothing from a window") },
+  { 8 * K, 2048, 2048, TRUE,
+    N_ ("full attention is affordable here; 2048 is faster from about 4,000 tokens") },
+  { 16 * K, 2048, 4096, FALSE, N_ ("attention would cost more than the rest of the model without one") },
+  { 32 * K, 1024, 2048, FALSE, N_ ("layers pass on what lies further back, and time grows with the window") },
+  { 64 * K, 512, 1024, FALSE, N_ ("at this length a small window is what keeps a step short") },
+  { 100 * K, 256, 512, FALSE, N_ ("at this length a small window is what keeps a step short") },
+  { G_MAXINT64, 256, 256, FALSE, N_ ("beyond 100,000 tokens only the smallest windows keep a step short") },
 };
 
 /* By task; below = 0 stands for any context. */
 static const WindowRow tasks[] = {
-  [FEN_TASK_GLOBAL] = { 0, 0, 0, TRUE, "the task needs every token to see the whole text" },
-  [FEN_TASK_DOCUMENTS] = { 0, 1024, 4096, FALSE, "documents and stories refer back over pages" },
-  [FEN_TASK_STREAMS] = { 0, 256, 512, FALSE, "in streams and chat logs what matters is near" },
+  [FEN_TASK_GLOBAL] = { 0, 0, 0, TRUE, N_ ("the task needs every token to see the whole text") },
+  [FEN_TASK_DOCUMENTS] = { 0, 1024, 4096, FALSE, N_ ("documents and stories refer back over pages") },
+  [FEN_TASK_STREAMS] = { 0, 256, 512, FALSE, N_ ("in streams and chat logs what matters is near") },
 };
 
 typedef struct {
@@ -41,14 +44,14 @@ typedef struct {
 
 static const MethodRow methods[] = {
   { 2 * K + 1, 0, 0, 0, FALSE, FALSE, FALSE,
-    "up to 2,048 tokens, with memory to spare, even plain attention would do" },
-  { 4 * K, 0, 0, 0, FALSE, FALSE, FALSE, "it is enough up to 4,096 tokens" },
-  { 16 * K, 2048, 4096, 4096, FALSE, TRUE, FALSE, "chunks are worth trying on 12 GB or less" },
-  { 32 * K, 4096, 4096, 4096, TRUE, FALSE, FALSE, "activations of the whole row would fill the memory" },
-  { 64 * K, 2048, 2048, 2048, TRUE, FALSE, FALSE, "activations of the whole row would fill the memory" },
-  { 100 * K, 512, 1024, 1024, TRUE, FALSE, FALSE, "small chunks leave the memory to the checkpoints" },
+    N_ ("up to 2,048 tokens, with memory to spare, even plain attention would do") },
+  { 4 * K, 0, 0, 0, FALSE, FALSE, FALSE, N_ ("it is enough up to 4,096 tokens") },
+  { 16 * K, 2048, 4096, 4096, FALSE, TRUE, FALSE, N_ ("chunks are worth trying on 12 GB or less") },
+  { 32 * K, 4096, 4096, 4096, TRUE, FALSE, FALSE, N_ ("activations of the whole row would fill the memory") },
+  { 64 * K, 2048, 2048, 2048, TRUE, FALSE, FALSE, N_ ("activations of the whole row would fill the memory") },
+  { 100 * K, 512, 1024, 1024, TRUE, FALSE, FALSE, N_ ("small chunks leave the memory to the checkpoints") },
   { G_MAXINT64, 256, 512, 512, TRUE, FALSE, TRUE,
-    "the checkpoints alone outgrow a card, so they go to host memory" },
+    N_ ("the checkpoints alone outgrow a card, so they go to host memory") },
 };
 
 /* The pick within a row: none under 8K, 2048 under 32K, otherwise 512. */
@@ -78,7 +81,7 @@ advise_window (gint64 context, FenAdviceTask task, FenAdvice *advice)
     {
       pick = 0;
       advice->full_attention_fine = TRUE;
-      advice->window_reason = "a window as large as the context is just full attention";
+      advice->window_reason = N_ ("a window as large as the context is just full attention");
     }
   advice->window_size = pick;
 }
@@ -102,7 +105,8 @@ advise_method (gint64 context, guint64 memory_bytes, FenAdvice *advice)
   advice->cpu_offload = row->offload;
   advice->method_reason = row->reason;
   if (row->if_small && !small)
-    advice->method_reason = memory_bytes > 0 ? "this device has the memory for the whole row" : row->reason;
+    advice->method_reason
+        = memory_bytes > 0 ? N_ ("this device has the memory for the whole row") : row->reason;
 }
 
 void

@@ -25,7 +25,7 @@ typedef struct {
   gint64 window_size;            /* the pick; 0 = full attention */
   gint64 window_min, window_max; /* what is reasonable, tokens; 0, 0 = full attention only */
   gboolean full_attention_fine;  /* no window is reasonable too */
-  const char *window_reason;     /* static, a clause for people */
+  const char *window_reason;     /* static, a clause for people, translatable */
 
   gboolean use_flash_attn;
   gboolean use_chunked_training;
@@ -33,7 +33,7 @@ typedef struct {
   gint64 chunk_size;           /* the pick, tokens; 0 when chunking is neither picked nor optional */
   gint64 chunk_min, chunk_max; /* what is reasonable, tokens */
   gboolean cpu_offload;        /* checkpoints in host memory */
-  const char *method_reason;   /* static, a clause for people */
+  const char *method_reason;   /* static, a clause for people, translatable */
 } FenAdvice;
 
 /* `context` is max_seq_len (tokens, >= 1); `memory_bytes` is the device's, 0 = unknown. */
