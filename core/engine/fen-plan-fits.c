@@ -22,9 +22,8 @@ available_bytes (const FenPlan *plan)
   return available;
 }
 
-/* Bytes that count against it: pinned host memory too where the device is the host. */
-static guint64
-needed_bytes (const FenPlan *plan)
+guint64
+fen_plan_needed_bytes (const FenPlan *plan)
 {
   return plan->device_bytes + (plan->device.host_memory ? plan->host_bytes : 0);
 }
@@ -154,7 +153,7 @@ fen_plan_suggestions (const FenPlan *plan)
       other = fen_plan_new (config, plan->model, plan->backend, &plan->device, plan->purpose, NULL);
       if (other == NULL)
         continue;
-      suggestion.bytes_saved = (gint64)needed_bytes (plan) - (gint64)needed_bytes (other);
+      suggestion.bytes_saved = (gint64)fen_plan_needed_bytes (plan) - (gint64)fen_plan_needed_bytes (other);
       suggestion.fits = fen_plan_fits (other, NULL);
       if (suggestion.bytes_saved > 0)
         g_array_append_val (suggestions, suggestion);
@@ -230,7 +229,7 @@ append_available (const FenPlan *plan, GString *text, guint64 available)
 gboolean
 fen_plan_fits (const FenPlan *plan, GError **error)
 {
-  guint64 needed = needed_bytes (plan), available = available_bytes (plan);
+  guint64 needed = fen_plan_needed_bytes (plan), available = available_bytes (plan);
   g_autofree char *needed_text = NULL;
   g_autoptr (GString) text = NULL;
 

@@ -206,6 +206,12 @@ fen_plan_host_bytes (const FenPlan *plan)
   return plan->host_bytes;
 }
 
+const FenDeviceProperties *
+fen_plan_device (const FenPlan *plan)
+{
+  return &plan->device;
+}
+
 void
 fen_plan_categories (const FenPlan *plan, guint64 *bytes, guint64 *unused)
 {

@@ -98,6 +98,11 @@ const char *const *fen_plan_notes (const FenPlan *plan);
 const FenPlanBuffer *fen_plan_buffers (const FenPlan *plan, gsize *n_buffers);
 guint64 fen_plan_device_bytes (const FenPlan *plan); /* size of the device arena */
 guint64 fen_plan_host_bytes (const FenPlan *plan);   /* size of the pinned host arena */
+/* What counts against the device's memory: its arena, and the pinned one too where the device is the host. Without
+ * fen_plan_device ()->overhead_bytes. */
+guint64 fen_plan_needed_bytes (const FenPlan *plan);
+/* The device that the plan was made for; owned by the plan. */
+const FenDeviceProperties *fen_plan_device (const FenPlan *plan);
 /* Bytes by category at the moment of the device arena's peak; they add up to the arena with `unused` for packing
  * gaps. The array has FEN_N_MEMORY_CATEGORIES entries. */
 void fen_plan_categories (const FenPlan *plan, guint64 *bytes, guint64 *unused);

@@ -13,7 +13,8 @@ G_DECLARE_FINAL_TYPE (FenRunPage, fen_run_page, FEN, RUN_PAGE, AdwBin)
 /* Signals:
  *   "apply-suggestion" (const char *option, const char *value): a button of the failure bar: start again with this
  *   setting changed.
- *   "reuse-settings" (): the failure bar's "Change Settings". */
+ *   "reuse-settings" (): the failure bar's "Change Settings".
+ *   "resume" (): the button of a run that ended before its last step. */
 GtkWidget *fen_run_page_new (void);
 /* NULL shows the empty page ("press Start"). */
 void fen_run_page_set_session (FenRunPage *self, FenRunSession *session);
