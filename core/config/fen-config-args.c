@@ -7,6 +7,7 @@
 #include "core/base/fen-error.h"
 #include "core/base/fen-json.h"
 
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 typedef struct {
@@ -49,12 +50,12 @@ fail_missing_value (const Setting *setting, GError **error)
   if (setting->option == NULL)
     {
       g_set_error_literal (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_TYPE,
-                           "--config needs a value: a JSON file");
+                           _ ("--config needs a value: a JSON file"));
       return FALSE;
     }
   g_autofree char *flag = fen_option_flag (setting->option);
   g_autofree char *allowed = fen_option_range_text (setting->option, FALSE);
-  g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_TYPE, "%s needs a value: %s", flag, allowed);
+  g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_TYPE, _ ("%s needs a value: %s"), flag, allowed);
   return FALSE;
 }
 
@@ -106,7 +107,7 @@ find_file (const GArray *settings, const char **path, GError **error)
       if (*path != NULL)
         {
           g_set_error_literal (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_CONFLICT,
-                               "--config is given twice; one configuration file at a time is read");
+                               _ ("--config is given twice; one configuration file at a time is read"));
           return FALSE;
         }
       *path = setting->value;
@@ -132,7 +133,8 @@ apply_flags (FenConfig *config, const GArray *settings, GHashTable *from_file, G
       FenValue value = { .boolean = TRUE };
       if (setting->option == NULL)
         continue;
-      if (setting->value != NULL && !fen_value_parse_text (setting->option, setting->value, &value, error))
+      if (setting->value != NULL
+          && !fen_value_parse_text (setting->option, setting->value, FEN_WORDS_NAMES, &value, error))
         return FALSE;
       if (setting->negated)
         value.boolean = !value.boolean;
@@ -214,10 +216,10 @@ fen_config_set_unknown_flag (GError **error, const char *flag, const char *const
   g_autofree char *spelled = nearest != NULL ? g_strdelimit (g_strdup (nearest), "_", '-') : NULL;
   if (nearest != NULL)
     g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_UNKNOWN_OPTION,
-                 "unknown option %s; did you mean --%s%s?", quoted, negated ? "no-" : "", spelled);
+                 _ ("unknown option %s; did you mean --%s%s?"), quoted, negated ? "no-" : "", spelled);
   else
     g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_UNKNOWN_OPTION,
-                 "unknown option %s; --help lists all", quoted);
+                 _ ("unknown option %s; --help lists all"), quoted);
 }
 
 static void

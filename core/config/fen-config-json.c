@@ -5,6 +5,7 @@
 #include "core/base/fen-io.h"
 #include "core/base/fen-json.h"
 
+#include <glib/gi18n-lib.h>
 #include <string.h>
 
 static gboolean
@@ -15,14 +16,14 @@ fail_unknown_key (JsonObject *object, const char *key, const char *source, GErro
   const char *nearest = fen_error_nearest (key, names);
   if (nearest != NULL)
     g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_UNKNOWN_OPTION,
-                 "%s: unknown option %s; did you mean %s?", source, quoted, nearest);
+                 _ ("%s: unknown option %s; did you mean %s?"), source, quoted, nearest);
   else if (json_object_has_member (object, "model_type") || json_object_has_member (object, "architectures"))
     g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_UNKNOWN_OPTION,
-                 "%s: unknown option %s; this is a model's config.json: give its folder as the model", source,
-                 quoted);
+                 _ ("%s: unknown option %s; this is a model's config.json: give its folder as the model"),
+                 source, quoted);
   else
     g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_UNKNOWN_OPTION,
-                 "%s: unknown option %s; --help lists all", source, quoted);
+                 _ ("%s: unknown option %s; --help lists all"), source, quoted);
   return FALSE;
 }
 

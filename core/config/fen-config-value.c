@@ -5,6 +5,7 @@
 #include "core/base/fen-io.h"
 #include "core/base/fen-json.h"
 
+#include <glib/gi18n-lib.h>
 #include <math.h>
 #include <string.h>
 
@@ -12,33 +13,68 @@ static const char *
 type_words (FenOptionType type)
 {
   static const char *const words[] = {
-    [FEN_OPTION_BOOLEAN] = "true or false", [FEN_OPTION_INT] = "a whole number",
-    [FEN_OPTION_DOUBLE] = "a number",       [FEN_OPTION_BYTES] = "an amount like 8GiB, 512MiB or 1073741824",
-    [FEN_OPTION_STRING] = "text",           [FEN_OPTION_FILE] = "a path",
-    [FEN_OPTION_CHOICE] = "text",
+    [FEN_OPTION_BOOLEAN] = N_ ("true or false"),
+    [FEN_OPTION_INT] = N_ ("a whole number"),
+    [FEN_OPTION_DOUBLE] = N_ ("a number"),
+    [FEN_OPTION_BYTES] = N_ ("an amount like 8GiB, 512MiB or 1073741824"),
+    [FEN_OPTION_STRING] = N_ ("text"),
+    [FEN_OPTION_FILE] = N_ ("a path"),
+    [FEN_OPTION_CHOICE] = N_ ("text"),
   };
-  return words[type];
+  return _ (words[type]);
+}
+
+/* Where a value stands: how to speak of it, and the file that it comes from (NULL: a flag or an entry). */
+typedef struct {
+  FenWords words;
+  const char *source;
+} Place;
+
+/* "config.json: message". Takes the message. */
+static gboolean
+fail (const Place *place, FenConfigError code, const FenOption *option, char *message, GError **error)
+{
+  if (place->source != NULL)
+    {
+      char *bare = message;
+      message = g_strdup_printf ("%s: %s", place->source, bare);
+      g_free (bare);
+    }
+  return fen_config_fail (error, code, option, message);
 }
 
 static gboolean
-fail_type (const FenOption *option, const char *source, const char *found, GError **error)
+fail_type (const FenOption *option, const Place *place, const char *found, GError **error)
 {
-  g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_TYPE, "%s%s%s must be %s, not %s",
-               source != NULL ? source : "", source != NULL ? ": " : "", option->name,
-               type_words (option->type), found);
-  return FALSE;
+  const char *type = type_words (option->type);
+  if (place->words == FEN_WORDS_NAMES)
+    /* Translators: a setting's name, what it must be ("a whole number"), what was found instead. */
+    return fail (place, FEN_CONFIG_ERROR_TYPE, option,
+                 g_strdup_printf (_ ("%s must be %s, not %s"), option->name, type, found), error);
+  if (option->type == FEN_OPTION_STRING || option->type == FEN_OPTION_FILE)
+    return fail (place, FEN_CONFIG_ERROR_TYPE, option, g_strdup (_ ("The text is not valid UTF-8")), error);
+  g_autofree char *allowed = fen_option_range_words (option, FALSE, place->words);
+  /* Translators: what was typed, what is wanted ("a whole number"), what is allowed ("1 to 64 tokens"). */
+  return fail (place, FEN_CONFIG_ERROR_TYPE, option,
+               g_strdup_printf (_ ("%s is not %s; allowed: %s"), found, type, allowed), error);
 }
 
 static gboolean
-fail_range (const FenOption *option, gboolean expert, const char *source, const char *found, GError **error)
+fail_range (const FenOption *option, gboolean expert, const Place *place, const char *found, GError **error)
 {
-  g_autofree char *allowed = fen_option_range_text (option, expert);
+  g_autofree char *allowed = fen_option_range_words (option, expert, place->words);
   g_autofree char *wider = expert ? NULL : fen_option_expert_text (option);
-  gboolean hint = wider != NULL;
-  g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_RANGE, "%s%s%s is %s; allowed: %s%s%s%s",
-               source != NULL ? source : "", source != NULL ? ": " : "", option->name, found, allowed,
-               hint ? " (expert: " : "", hint ? wider : "", hint ? ")" : "");
-  return FALSE;
+  char *message;
+  if (place->words == FEN_WORDS_TITLES)
+    /* Translators: what was typed, what is allowed ("1 to 64 tokens"). */
+    message = g_strdup_printf (_ ("%s cannot be used; allowed: %s"), found, allowed);
+  else if (wider != NULL)
+    /* Translators: a setting's name, its value, what is allowed, what is allowed with the setting "expert". */
+    message = g_strdup_printf (_ ("%s is %s; allowed: %s (expert: %s)"), option->name, found, allowed, wider);
+  else
+    /* Translators: a setting's name, its value, what is allowed. */
+    message = g_strdup_printf (_ ("%s is %s; allowed: %s"), option->name, found, allowed);
+  return fail (place, FEN_CONFIG_ERROR_RANGE, option, message, error);
 }
 
 static gboolean
@@ -90,7 +126,7 @@ parse_choice (const FenOption *option, const char *text, int *choice)
 
 /* Text of a flag, an entry or a JSON string. */
 static gboolean
-parse_text (const FenOption *option, const char *text, const char *source, FenValue *value, GError **error)
+parse_text (const FenOption *option, const char *text, const Place *place, FenValue *value, GError **error)
 {
   gboolean ok = FALSE, fits = TRUE;
   switch (option->type)
@@ -122,13 +158,23 @@ parse_text (const FenOption *option, const char *text, const char *source, FenVa
     return TRUE;
   gboolean number = ok && (option->type == FEN_OPTION_INT || option->type == FEN_OPTION_DOUBLE);
   g_autofree char *found = number ? g_strdup_printf ("%.40s", text) : fen_error_quote (text);
-  return ok ? fail_range (option, FALSE, source, found, error) : fail_type (option, source, found, error);
+  return ok ? fail_range (option, FALSE, place, found, error) : fail_type (option, place, found, error);
 }
 
 gboolean
-fen_value_parse_text (const FenOption *option, const char *text, FenValue *value, GError **error)
+fen_value_parse_text (const FenOption *option, const char *text, FenWords words, FenValue *value,
+                      GError **error)
 {
-  return parse_text (option, text, NULL, value, error);
+  const Place place = { .words = words };
+  if (words == FEN_WORDS_NAMES || option->type == FEN_OPTION_STRING || option->type == FEN_OPTION_FILE)
+    return parse_text (option, text, &place, value, error);
+  g_autofree char *stripped = g_strstrip (g_strdup (text));
+  g_autofree char *plain = option->type == FEN_OPTION_INT      ? fen_int_from_locale (stripped)
+                           : option->type == FEN_OPTION_DOUBLE ? fen_double_from_locale (stripped)
+                                                               : NULL;
+  if (plain != NULL && parse_text (option, plain, &place, value, NULL))
+    return TRUE;
+  return parse_text (option, stripped, &place, value, error); /* the error shows what was typed */
 }
 
 /* What stands in the file, short and on one line. */
@@ -136,13 +182,13 @@ static char *
 describe (JsonNode *node)
 {
   if (JSON_NODE_HOLDS_OBJECT (node))
-    return g_strdup ("an object");
+    return g_strdup (_ ("an object"));
   if (JSON_NODE_HOLDS_ARRAY (node))
-    return g_strdup ("an array");
+    return g_strdup (_ ("an array"));
   if (json_node_get_value_type (node) == G_TYPE_STRING)
     return fen_error_quote (json_node_get_string (node));
   if (json_node_get_value_type (node) == G_TYPE_DOUBLE && !isfinite (json_node_get_double (node)))
-    return g_strdup ("a number beyond every range");
+    return g_strdup (_ ("a number beyond every range"));
   g_autoptr (FenJsonWriter) writer = fen_json_writer_new (0);
   fen_json_writer_node (writer, NULL, node);
   return g_strdup (fen_json_writer_text (writer, NULL));
@@ -180,6 +226,7 @@ gboolean
 fen_value_parse_json (const FenOption *option, JsonNode *node, const char *source, FenValue *value,
                       GError **error)
 {
+  const Place place = { .words = FEN_WORDS_NAMES, .source = source };
   GType type = json_node_get_value_type (node);
   gboolean ok = FALSE, fits = TRUE;
   if (type == G_TYPE_STRING)
@@ -187,7 +234,7 @@ fen_value_parse_json (const FenOption *option, JsonNode *node, const char *sourc
       /* A number in quotes is a mistake that should not pass unseen; amounts and choices are text by nature. */
       if (option->type != FEN_OPTION_BOOLEAN && option->type != FEN_OPTION_INT
           && option->type != FEN_OPTION_DOUBLE)
-        return parse_text (option, json_node_get_string (node), source, value, error);
+        return parse_text (option, json_node_get_string (node), &place, value, error);
     }
   else if (type == G_TYPE_BOOLEAN)
     {
@@ -199,13 +246,14 @@ fen_value_parse_json (const FenOption *option, JsonNode *node, const char *sourc
   if (ok && fits)
     return TRUE;
   g_autofree char *found = describe (node);
-  return ok ? fail_range (option, FALSE, source, found, error) : fail_type (option, source, found, error);
+  return ok ? fail_range (option, FALSE, &place, found, error) : fail_type (option, &place, found, error);
 }
 
 gboolean
-fen_value_check (const FenOption *option, const FenValue *value, gboolean expert, const char *source,
-                 GError **error)
+fen_value_check (const FenOption *option, const FenValue *value, gboolean expert, FenWords words,
+                 const char *source, GError **error)
 {
+  const Place place = { .words = words, .source = source };
   gboolean ok = TRUE;
   double number = 0;
   switch (option->type)
@@ -237,10 +285,11 @@ fen_value_check (const FenOption *option, const FenValue *value, gboolean expert
     }
   if (ok)
     return TRUE;
-  g_autofree char *shown = fen_value_to_text (option, value);
+  g_autofree char *shown
+      = words == FEN_WORDS_TITLES ? fen_value_to_words (option, value) : fen_value_to_text (option, value);
   gboolean quote = option->type == FEN_OPTION_STRING || option->type == FEN_OPTION_FILE;
   g_autofree char *found = quote ? fen_error_quote (shown) : g_steal_pointer (&shown);
-  return fail_range (option, expert, source, found, error);
+  return fail_range (option, expert, &place, found, error);
 }
 
 void
@@ -342,64 +391,4 @@ fen_value_to_text (const FenOption *option, const FenValue *value)
       return g_strdup_printf ("%d", value->choice);
     }
   g_return_val_if_reached (NULL);
-}
-
-static char *
-number_text (const FenOption *option, double number)
-{
-  char buffer[32];
-  if (option->type == FEN_OPTION_BYTES)
-    return bytes_to_text ((guint64)number);
-  return g_strdup (fen_json_format_double (number, buffer));
-}
-
-static char *
-choices_text (const FenOption *option)
-{
-  GString *text = g_string_new (NULL);
-  for (guint i = 0; option->choices[i] != NULL; i++)
-    {
-      const char *separator = i == 0 ? "" : option->choices[i + 1] == NULL ? " or " : ", ";
-      g_string_append_printf (text, "%s%s", separator, option->choices[i]);
-    }
-  return g_string_free (text, FALSE);
-}
-
-static char *
-bounds_text (const FenOption *option, gboolean expert)
-{
-  g_autofree char *min = number_text (option, expert ? option->expert_min : option->min);
-  g_autofree char *max = number_text (option, expert ? option->expert_max : option->max);
-  return g_strdup_printf ("%s to %s%s%s", min, max, option->unit != NULL ? " " : "",
-                          option->unit != NULL ? option->unit : "");
-}
-
-char *
-fen_option_range_text (const FenOption *option, gboolean expert)
-{
-  switch (option->type)
-    {
-    case FEN_OPTION_BOOLEAN:
-      return g_strdup ("true or false (also on, off, yes, no, 1, 0)");
-    case FEN_OPTION_CHOICE:
-      return choices_text (option);
-    case FEN_OPTION_STRING:
-    case FEN_OPTION_FILE:
-      return g_strdup (option->allowed != NULL ? option->allowed : type_words (option->type));
-    case FEN_OPTION_INT:
-    case FEN_OPTION_DOUBLE:
-    case FEN_OPTION_BYTES:
-      break;
-    }
-  g_autofree char *bounds = bounds_text (option, expert);
-  return option->zero_means != NULL ? g_strdup_printf ("0 (%s) or %s", option->zero_means, bounds)
-                                    : g_steal_pointer (&bounds);
-}
-
-char *
-fen_option_expert_text (const FenOption *option)
-{
-  if (option->min == option->expert_min && option->max == option->expert_max)
-    return NULL;
-  return bounds_text (option, TRUE);
 }

@@ -3,7 +3,52 @@
 
 #include "core/base/fen-error.h"
 
-G_DEFINE_QUARK (fen - config - error - quark, fen_config_error)
+/* ---- errors that know their setting ---- */
+
+typedef struct {
+  const char *option; /* the table's */
+} FenConfigErrorPrivate;
+
+static void
+fen_config_error_private_init (FenConfigErrorPrivate *priv)
+{
+  priv->option = NULL;
+}
+
+static void
+fen_config_error_private_copy (const FenConfigErrorPrivate *from, FenConfigErrorPrivate *to)
+{
+  to->option = from->option;
+}
+
+static void
+fen_config_error_private_clear (FenConfigErrorPrivate *priv)
+{
+}
+
+G_DEFINE_EXTENDED_ERROR (FenConfigError, fen_config_error)
+
+const char *
+fen_config_error_get_option (const GError *error)
+{
+  if (error == NULL || error->domain != FEN_CONFIG_ERROR)
+    return NULL;
+  return fen_config_error_get_private (error)->option;
+}
+
+gboolean
+fen_config_fail (GError **error, FenConfigError code, const FenOption *option, char *message)
+{
+  g_autofree char *owned = message;
+  if (error != NULL)
+    {
+      g_set_error_literal (error, FEN_CONFIG_ERROR, (int)code, owned);
+      fen_config_error_get_private (*error)->option = option != NULL ? option->name : NULL;
+    }
+  return FALSE;
+}
+
+/* ---- life ---- */
 
 FenConfig *
 fen_config_new (void)
@@ -14,7 +59,7 @@ fen_config_new (void)
       FenValue value = { 0 };
       g_autoptr (GError) error = NULL;
       /* A default that does not parse is a defect of the table, and every test would hit it. */
-      if (!fen_value_parse_text (option, option->default_text, &value, &error))
+      if (!fen_value_parse_text (option, option->default_text, FEN_WORDS_NAMES, &value, &error))
         g_error ("default of %s", error->message);
       fen_value_store (config, option, &value);
     }
@@ -60,14 +105,21 @@ fen_config_take (FenConfig *config, FenConfig *other)
 }
 
 gboolean
-fen_config_set (FenConfig *config, const FenOption *option, const char *text, GError **error)
+fen_config_set_words (FenConfig *config, const FenOption *option, const char *text, FenWords words,
+                      GError **error)
 {
   FenValue value = { 0 };
-  if (!fen_value_parse_text (option, text, &value, error)
-      || !fen_value_check (option, &value, config->expert, NULL, error))
+  if (!fen_value_parse_text (option, text, words, &value, error)
+      || !fen_value_check (option, &value, config->expert, words, NULL, error))
     return FALSE;
   fen_value_store (config, option, &value);
   return TRUE;
+}
+
+gboolean
+fen_config_set (FenConfig *config, const FenOption *option, const char *text, GError **error)
+{
+  return fen_config_set_words (config, option, text, FEN_WORDS_NAMES, error);
 }
 
 char *
@@ -86,7 +138,7 @@ fen_config_check_ranges (const FenConfig *config, GHashTable *from_file, const c
       FenValue value;
       fen_value_load (config, option, &value);
       gboolean in_file = from_file != NULL && g_hash_table_contains (from_file, option->name);
-      if (!fen_value_check (option, &value, config->expert, in_file ? source : NULL, error))
+      if (!fen_value_check (option, &value, config->expert, FEN_WORDS_NAMES, in_file ? source : NULL, error))
         return FALSE;
     }
   return TRUE;

@@ -24,6 +24,9 @@ typedef enum {
   FEN_CONFIG_ERROR_CONFLICT, /* two settings that exclude each other */
 } FenConfigError;
 
+/* The name of the setting to change, for an error of this domain that has one; NULL for any other error. */
+const char *fen_config_error_get_option (const GError *error);
+
 typedef enum { FEN_LR_COSINE, FEN_LR_LINEAR, FEN_LR_CONSTANT, FEN_LR_WSD } FenLrSchedule;
 typedef enum { FEN_AMP_AUTO, FEN_AMP_BF16, FEN_AMP_FP16 } FenAmpDType;
 typedef enum { FEN_WINDOW_ALL, FEN_WINDOW_ALTERNATE, FEN_WINDOW_MODEL } FenWindowPattern;
@@ -102,6 +105,14 @@ typedef enum {
   FEN_N_GROUPS
 } FenOptionGroup;
 
+/* A text that is, or may be, the path of something: what a chooser should offer. */
+typedef enum {
+  FEN_PATH_OPEN_FILE = 1 << 0,   /* a file that is there */
+  FEN_PATH_OPEN_FOLDER = 1 << 1, /* a folder that is there */
+  FEN_PATH_MAKE_FOLDER = 1 << 2, /* a folder that is made when it is missing */
+  FEN_PATH_SAVE_FILE = 1 << 3,   /* a file that will be written */
+} FenOptionPath;
+
 typedef struct {
   const char *name; /* snake_case, as in JSON */
   FenOptionGroup group;
@@ -113,11 +124,13 @@ typedef struct {
    * the range ("full attention"), or NULL. `expert_*` are the wider bounds when FenConfig.expert is set. */
   double min, max, expert_min, expert_max;
   const char *zero_means;
-  const char *const *choices; /* FEN_OPTION_CHOICE */
-  const char *unit;           /* "tokens", "steps", ... or NULL */
-  const char *title;          /* the window's row title, translatable */
-  const char *help;           /* one line */
-  const char *details;        /* longer help: what it does, what it costs, common misconceptions */
+  const char *const *choices;       /* FEN_OPTION_CHOICE */
+  const char *const *choice_titles; /* the same for people, translatable */
+  FenOptionPath path;               /* 0 = no path */
+  const char *unit;                 /* "tokens", "steps", ... or NULL */
+  const char *title;                /* the window's row title, translatable */
+  const char *help;                 /* one line */
+  const char *details;              /* longer help: what it does, what it costs, common misconceptions */
   /* The part of the page that begins with this option, translatable; NULL goes on with the part before it. */
   const char *section;
   gboolean seldom; /* the window shows it among the seldom-used ones, behind "More" */
@@ -144,6 +157,21 @@ char *fen_config_get_text (const FenConfig *config, const FenOption *option);
 /* "0 (full attention) or 256 to 8192 tokens": for errors, help and the window. Free with g_free. */
 char *fen_option_range_text (const FenOption *option, gboolean expert);
 
+/* What settings are called in a sentence. On the command line, in files and logs by their names ("window_size 4096 >=
+ * max_seq_len 2048"); in the window by the titles of their rows, with numbers and choices in the person's language
+ * ("Window Size 4,096 >= Context Length 2,048"). One sentence serves both. */
+typedef enum { FEN_WORDS_NAMES, FEN_WORDS_TITLES } FenWords;
+
+/* fen_config_set and fen_option_range_text in these words. With titles an error leaves out the option, whose row it
+ * stands in ("255 cannot be used; allowed: 0 (full attention) or 256 to 8,192 tokens"), and numbers may be typed as the locale
+ * writes them. */
+gboolean fen_config_set_words (FenConfig *config, const FenOption *option, const char *text, FenWords words,
+                               GError **error);
+char *fen_option_range_words (const FenOption *option, gboolean expert, FenWords words);
+/* fen_config_get_text in these words: with titles, choices by their translated titles and numbers as the locale writes
+ * them, without grouping, so that they can be typed again. Free with g_free. */
+char *fen_config_get_words (const FenConfig *config, const FenOption *option, FenWords words);
+
 /* JSON. Unknown keys, wrong types and values out of range are errors that name `source`, key and value.
  * Ranges of a file are checked after all of it is read, so `expert` may stand anywhere in it. */
 gboolean fen_config_read_json (FenConfig *config, JsonObject *object, const char *source, GError **error);
@@ -168,16 +196,35 @@ char *fen_config_roff (void);
 /* `fenestra-cli train --...`: flags for every setting that differs from its default, shell-quoted. */
 char *fen_config_command_line (const FenConfig *config, const char *program);
 
-/* Checks between settings that need no model: window against context, chunk against context, warm-up against
- * steps, sinks against window, ... Errors name both settings and the fix. Notes (GPtrArray of char *, may be NULL)
- * receive what is allowed and has no effect ("window_size 4096 >= max_seq_len 2048: full attention"). */
-gboolean fen_config_validate (const FenConfig *config, GPtrArray *notes, GError **error);
+/* ---- what settings mean together ---- */
+
+typedef enum {
+  FEN_FINDING_ERROR,    /* a run cannot start */
+  FEN_FINDING_NOTE,     /* allowed, but does less or something else than it looks */
+  FEN_FINDING_INACTIVE, /* other settings leave this one without effect, whatever its value */
+} FenFindingKind;
+
+typedef struct {
+  FenFindingKind kind;
+  const FenOption *option; /* the setting to change; never NULL */
+  char *text;              /* one line; INACTIVE: the reason alone ("amp is off") */
+} FenFinding;
 
 /* Checks against a model's shape; `model_window` is the model's own window or 0. Positions: 0 = no limit. */
 typedef struct {
   gint64 hidden, heads, kv_heads, layers, vocab_size, max_positions, model_window;
   gboolean learned_positions; /* GPT-2: a context over max_positions is impossible, not merely untrained */
 } FenModelShape;
+
+/* All that can be said about the settings, and about them with a model when `shape` is not NULL. An array of
+ * FenFinding, in the order of importance within an option; free with g_ptr_array_unref. */
+GPtrArray *fen_config_check (const FenConfig *config, const FenModelShape *shape, FenWords words);
+
+/* The same as errors and notes for the command line. Checks between settings that need no model: window against
+ * context, chunk against context, warm-up against steps, sinks against window, ... Errors name both settings and the
+ * fix. Notes (GPtrArray of char *, may be NULL) receive what is allowed and has no effect ("window_size 4096 >=
+ * max_seq_len 2048: full attention"); an inactive setting is told only when it was changed. */
+gboolean fen_config_validate (const FenConfig *config, GPtrArray *notes, GError **error);
 gboolean fen_config_validate_model (const FenConfig *config, const FenModelShape *shape, GPtrArray *notes,
                                     GError **error);
 

@@ -13,6 +13,8 @@
 #define RANGES(low, high, expert_low, expert_high)                                                           \
   .min = low, .max = high, .expert_min = expert_low, .expert_max = expert_high
 
+#define CHOICES(name) .choices = name##s, .choice_titles = name##_titles
+
 /* 2^24 tokens a row: more than any host's memory holds checkpoints for, and small enough for 32-bit positions. */
 #define MAX_TOKENS 16777216
 #define MAX_STEPS 1000000000
@@ -28,6 +30,15 @@ static const char *const lr_schedules[] = { "cosine", "linear", "constant", "wsd
 static const char *const amp_dtypes[] = { "auto", "bf16", "fp16", NULL };
 static const char *const window_patterns[] = { "all", "alternate", "model", NULL };
 static const char *const chunk_carries[] = { "exact", "truncated", NULL };
+
+/* The same for people, in the same order. */
+static const char *const lr_schedule_titles[]
+    = { N_ ("Cosine"), N_ ("Linear"), N_ ("Constant"), N_ ("Warm-up, Stable, Decay"), NULL };
+static const char *const amp_dtype_titles[] = { N_ ("Automatic"), N_ ("bfloat16"), N_ ("float16"), NULL };
+static const char *const window_pattern_titles[]
+    = { N_ ("Every Layer"), N_ ("Every Other Layer"), N_ ("The Model’s Own"), NULL };
+static const char *const chunk_carry_titles[]
+    = { N_ ("Exact"), N_ ("Truncated (not exact: gradients stop at chunk borders)"), NULL };
 
 /* Texts: what only looks like a value is refused here; whether a file is there is its reader's question. */
 
@@ -68,7 +79,7 @@ check_run_name (const char *text)
 /* clang-format off */
 static const FenOption options[] = {
   /* ---- data and model ---- */
-  { OPTION (dataset_file, DATA, FILE), .default_text = "",
+  { OPTION (dataset_file, DATA, FILE), .default_text = "", .path = FEN_PATH_OPEN_FILE | FEN_PATH_OPEN_FOLDER,
     .title = N_ ("Dataset"), .section = N_ ("Text"),
     .help = N_ ("Text to learn from: a .txt or .jsonl file, or a folder of .txt files. Empty: the "
                 "bundled sample."),
@@ -82,7 +93,7 @@ static const FenOption options[] = {
     .help = N_ ("The member of a .jsonl line that holds the text."),
     .details = N_ ("Other members of the line are ignored. A line without it, or where it is not a "
                    "string, is an error that names the line. Without effect on .txt files.") },
-  { OPTION (model, DATA, STRING), .default_text = "10M",
+  { OPTION (model, DATA, STRING), .default_text = "10M", .path = FEN_PATH_OPEN_FOLDER,
     .check = check_not_empty, .allowed = N_ ("a preset or a model folder"),
     .title = N_ ("Model"), .section = N_ ("Model"),
     .help = N_ ("A preset (nano, 1M, 5M, 10M, 20M, 50M, gpt2, llama-1b, ...) or a Hugging Face model "
@@ -91,7 +102,7 @@ static const FenOption options[] = {
                    "holds config.json and model.safetensors (one file or several), and its weights are "
                    "trained on; gpt2, llama, mistral and qwen2 are supported. A folder in the current "
                    "place that is named like a preset is written ./NAME.") },
-  { OPTION (tokenizer, DATA, STRING), .default_text = "",
+  { OPTION (tokenizer, DATA, STRING), .default_text = "", .path = FEN_PATH_OPEN_FILE | FEN_PATH_OPEN_FOLDER,
     .check = check_tokenizer, .allowed = N_ ("a tokenizer.json, its folder, bytes, or bpe:257 to bpe:4194304"),
     .title = N_ ("Tokenizer"),
     .help = N_ ("A tokenizer.json, bytes, or bpe:N to learn N tokens from the data. Empty: the model's "
@@ -158,7 +169,7 @@ static const FenOption options[] = {
     .details = N_ ("Too high: the loss jumps up or becomes NaN. Too low: it hardly falls. From scratch, "
                    "small models like 1e-3 and large ones 3e-4; to train on from finished weights, a "
                    "tenth of that.") },
-  { OPTION (lr_schedule, TRAINING, CHOICE), .default_text = "cosine", .choices = lr_schedules,
+  { OPTION (lr_schedule, TRAINING, CHOICE), .default_text = "cosine", CHOICES (lr_schedule),
     .title = N_ ("Schedule"),
     .help = N_ ("How the learning rate falls after the warm-up."),
     .details = N_ ("cosine: slowly, then faster, then slowly (the usual choice). linear: evenly. "
@@ -240,7 +251,7 @@ static const FenOption options[] = {
                    "length); it does not switch FlashAttention on; larger is not always better, because "
                    "layers pass on what lies further back (L layers reach L x (W - 1) + 1 tokens); and a "
                    "window as large as the context is just full attention.") },
-  { OPTION (window_pattern, ATTENTION, CHOICE), .default_text = "all", .choices = window_patterns,
+  { OPTION (window_pattern, ATTENTION, CHOICE), .default_text = "all", CHOICES (window_pattern),
     .title = N_ ("Window Pattern"), .seldom = TRUE,
     .help = N_ ("Which layers have the window: all, every other one, or as the model's own configuration "
                 "says."),
@@ -266,6 +277,7 @@ static const FenOption options[] = {
     .details = N_ ("Smaller needs less memory and is slower below about 512. Any number will do; it need "
                    "not divide the context.") },
   { OPTION (chunk_carry, ATTENTION, CHOICE), .default_text = "exact", .choices = chunk_carries,
+    .choice_titles = chunk_carry_titles,
     .title = N_ ("Carry"),
     .help = N_ ("What passes between chunks: exact, or truncated (not exact: gradients stop at chunk "
                 "borders)."),
@@ -288,7 +300,7 @@ static const FenOption options[] = {
     .help = N_ ("Weights and activations in 16 bits where the device gains from it; sums stay in 32."),
     .details = N_ ("The optimizer keeps 32-bit master weights. Which 16-bit format, and whether the "
                    "device gains, is amp_dtype's matter.") },
-  { OPTION (amp_dtype, ATTENTION, CHOICE), .default_text = "auto", .choices = amp_dtypes,
+  { OPTION (amp_dtype, ATTENTION, CHOICE), .default_text = "auto", CHOICES (amp_dtype),
     .title = N_ ("Precision"), .seldom = TRUE,
     .help = N_ ("The 16-bit format of mixed precision."),
     .details = N_ ("auto is bf16 on a graphics card that has it, and plain fp32 on the CPU, which is "
@@ -320,7 +332,7 @@ static const FenOption options[] = {
                    "the last digits of the losses differ.") },
 
   /* ---- output ---- */
-  { OPTION (output_dir, OUTPUT, FILE), .default_text = "",
+  { OPTION (output_dir, OUTPUT, FILE), .default_text = "", .path = FEN_PATH_MAKE_FOLDER,
     .title = N_ ("Output Folder"), .section = N_ ("Run Folder"),
     .help = N_ ("The place where run folders are made. Empty: fenestra/runs in your data folder."),
     .details = N_ ("A run folder is the whole truth of a run: configuration, metrics, log, checkpoints "
@@ -331,7 +343,7 @@ static const FenOption options[] = {
     .title = N_ ("Run Name"),
     .help = N_ ("Name of the run and its folder. Empty: made from the model and the time."),
     .details = N_ ("A name that is taken is refused rather than written over.") },
-  { OPTION (log_file, OUTPUT, FILE), .default_text = "",
+  { OPTION (log_file, OUTPUT, FILE), .default_text = "", .path = FEN_PATH_SAVE_FILE,
     .title = N_ ("Metrics Copy"), .seldom = TRUE,
     .help = N_ ("A second copy of the run's metrics.jsonl. Empty: none."),
     .details = N_ ("One JSON object a line, written as the run goes; a file that is there is replaced.") },
