@@ -58,6 +58,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FenRunInfo, fen_run_info_free)
 /* The folder that holds run folders: config->output_dir, or fenestra/runs in the user's data folder. `config` may be
  * NULL. Free with g_free. */
 char *fen_runs_root (const FenConfig *config);
+/* TRUE for a folder with at least one file that only runs have: nothing else is ever listed or deleted. */
+gboolean fen_run_looks_like_one (const char *path);
 /* Never NULL: what cannot be read is FEN_RUN_DAMAGED with its reason. */
 FenRunInfo *fen_run_info (const char *path);
 /* All runs of a root, newest first, as FenRunInfo (the array frees them). A root that is not there is empty. Damaged
@@ -74,10 +76,12 @@ gboolean fen_run_rename (const char *path, const char *name, GError **error);
 
 /* Deleting with a way back. discard moves the folder out of the list (".discarded-<id>" beside it) and returns its new
  * path; restore brings it back; remove deletes it for good (may take a while: use a thread). A run in use cannot be
- * discarded (FEN_TRAIN_ERROR_LOCKED). purge removes what an earlier process discarded and never removed. */
+ * discarded (FEN_TRAIN_ERROR_LOCKED). purge removes what an earlier process discarded and never removed; discarded lists
+ * that (paths), for a window that removes it in the background while people go on discarding. */
 char *fen_run_discard (const char *path, GError **error);
 gboolean fen_run_restore (const char *discarded_path, GError **error);
 gboolean fen_run_remove (const char *discarded_path, GError **error);
+GPtrArray *fen_runs_discarded (const char *root);
 void fen_runs_purge (const char *root);
 
 /* ---- writing: the trainer's side ---- */

@@ -88,14 +88,24 @@ fen_run_remove (const char *discarded_path, GError **error)
   return discarded_id (name, discarded_path, error) != NULL && fen_io_remove_tree (discarded_path, error);
 }
 
-void
-fen_runs_purge (const char *root)
+GPtrArray *
+fen_runs_discarded (const char *root)
 {
+  GPtrArray *paths = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GDir) dir = g_dir_open (root, 0, NULL);
   for (const char *name; dir != NULL && (name = g_dir_read_name (dir)) != NULL;)
     {
       g_autofree char *path = g_build_filename (root, name, NULL);
       if (g_str_has_prefix (name, FEN_RUN_DISCARDED_PREFIX) && g_file_test (path, G_FILE_TEST_IS_DIR))
-        fen_io_remove_tree (path, NULL);
+        g_ptr_array_add (paths, g_steal_pointer (&path));
     }
+  return paths;
+}
+
+void
+fen_runs_purge (const char *root)
+{
+  g_autoptr (GPtrArray) paths = fen_runs_discarded (root);
+  for (guint i = 0; i < paths->len; i++)
+    fen_io_remove_tree (paths->pdata[i], NULL);
 }

@@ -14,7 +14,4 @@ int fen_run_lock_take (const char *run_path, GError **error);
 /* Is it held by anybody (this process too)? *pid is who says so in the file, 0 when unknown. Takes nothing. */
 gboolean fen_run_lock_is_held (const char *run_path, gint64 *pid);
 
-/* TRUE for a folder with at least one file that only runs have: nothing else is ever listed or deleted. */
-gboolean fen_run_looks_like_one (const char *path);
-
 G_END_DECLS

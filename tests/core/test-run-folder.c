@@ -297,6 +297,9 @@ test_discard (Place *place, gconstpointer data)
   g_assert_false (g_file_test (again, G_FILE_TEST_EXISTS));
   g_autofree char *third = make_run (place, FEN_RUN_FINISHED, 100);
   g_autofree char *third_away = fen_run_discard (third, &error);
+  g_autoptr (GPtrArray) all_away = fen_runs_discarded (place->root);
+  g_assert_cmpuint (all_away->len, ==, 1);
+  g_assert_cmpstr (all_away->pdata[0], ==, third_away);
   fen_runs_purge (place->root);
   g_assert_false (g_file_test (third_away, G_FILE_TEST_EXISTS));
   g_assert_null (fen_run_discard (place->root, &error));
