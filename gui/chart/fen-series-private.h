@@ -22,6 +22,8 @@ gsize fen_series_kept_since (const FenSeries *series, guint64 revision, gsize le
 /* The points of now, for reading alone, on any one thread, whatever happens to `series` meanwhile. O(n / 1024). */
 FenSeries *fen_series_freeze (FenSeries *series);
 
+/* fen_series_lower_bound for an x that is probably near and certainly not before point `from`. */
+gsize fen_series_seek (const FenSeries *series, FenAxis axis, gsize from, double x);
 /* First index whose place is > x. */
 gsize fen_series_upper_bound (const FenSeries *series, FenAxis axis, double x);
 /* The first point of [first, end) that has the greatest finite y; FALSE when there is none. */

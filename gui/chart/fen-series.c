@@ -505,13 +505,17 @@ fen_series_revision (const FenSeries *series)
   return series->revision;
 }
 
-/* First index whose place is >= x, or > x when `after`. */
-static gsize
-bound (const FenSeries *series, FenAxis axis, double x, gboolean after)
+static const Column *
+places (const FenSeries *series, FenAxis axis)
 {
-  const FenSeries *owner = series->source != NULL ? series->source : series;
-  const Column *column = &owner->places[axis];
-  gsize low = 0, high = fen_series_length (series);
+  return &(series->source != NULL ? series->source : series)->places[axis];
+}
+
+/* First index of [low, high) whose place is >= x, or > x when `after`; high when there is none. */
+static gsize
+bound (const FenSeries *series, FenAxis axis, gsize low, gsize high, double x, gboolean after)
+{
+  const Column *column = places (series, axis);
   while (low < high)
     {
       gsize middle = low + (high - low) / 2;
@@ -527,13 +531,27 @@ bound (const FenSeries *series, FenAxis axis, double x, gboolean after)
 gsize
 fen_series_lower_bound (const FenSeries *series, FenAxis axis, double x)
 {
-  return bound (series, axis, x, FALSE);
+  return bound (series, axis, 0, fen_series_length (series), x, FALSE);
 }
 
 gsize
 fen_series_upper_bound (const FenSeries *series, FenAxis axis, double x)
 {
-  return bound (series, axis, x, TRUE);
+  return bound (series, axis, 0, fen_series_length (series), x, TRUE);
+}
+
+/* Strides that double until they are past it. */
+gsize
+fen_series_seek (const FenSeries *series, FenAxis axis, gsize from, double x)
+{
+  gsize length = fen_series_length (series), stride = 1;
+  const Column *column = places (series, axis);
+  while (from + stride < length && column_get (column, from + stride) < x)
+    {
+      from += stride;
+      stride *= 2;
+    }
+  return bound (series, axis, from, MIN (from + stride + 1, length), x, FALSE);
 }
 
 gboolean

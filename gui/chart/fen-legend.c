@@ -1,0 +1,259 @@
+/* fen-legend.c: one button for each curve: how it is drawn, its name, its value; pressed, the curve is shown.
+ *
+ * Entries stand in rows that wrap. A value keeps the widest room that it ever needed, so that nothing jumps while the
+ * cursor moves.
+ */
+#include "gui/chart/fen-chart-private.h"
+
+#include <glib/gi18n.h>
+
+#define SWATCH_WIDTH 22
+#define SWATCH_HEIGHT 10
+#define GAP 6
+#define NAME_CHARS 28 /* names of runs may be long */
+
+/* ---- a sample of the line ---- */
+
+#define FEN_TYPE_SWATCH (fen_swatch_get_type ())
+G_DECLARE_FINAL_TYPE (FenSwatch, fen_swatch, FEN, SWATCH, GtkWidget)
+
+struct _FenSwatch {
+  GtkWidget parent_instance;
+  FenPlot *plot; /* whose colours it uses; lives as long as the legend */
+  FenChartItem item;
+};
+
+G_DEFINE_FINAL_TYPE (FenSwatch, fen_swatch, GTK_TYPE_WIDGET)
+
+static void
+fen_swatch_snapshot (GtkWidget *widget, GtkSnapshot *snapshot)
+{
+  FenSwatch *self = FEN_SWATCH (widget);
+  const FenLook *look = fen_plot_get_look (self->plot);
+  FenPen pen = fen_chart_item_pen (&self->item, look);
+  FenFrame frame = { .pixel = 1.0 / gtk_widget_get_scale_factor (widget) };
+  double width = gtk_widget_get_width (widget), middle = gtk_widget_get_height (widget) / 2.0;
+  if (self->item.style == FEN_CHART_STACKED)
+    {
+      GdkRGBA fill = pen.color;
+      fill.alpha *= (float)look->area_alpha;
+      fen_draw_box (snapshot, &fill, 0, 0, width, 2 * middle);
+      fen_draw_box (snapshot, &pen.color, 0, 0, width, 1.5);
+      return;
+    }
+  for (double x = 0; x < width; x += frame.pixel)
+    if (fen_dash_is_on (pen.dash, x))
+      fen_draw_box (snapshot, &pen.color, x, middle - pen.width / 2, frame.pixel, pen.width);
+  if (self->item.style == FEN_CHART_POINTS)
+    fen_draw_disc (snapshot, &frame, &pen.color, width / 2, middle, 3);
+}
+
+static void
+fen_swatch_measure (GtkWidget *widget, GtkOrientation orientation, int for_size, int *minimum, int *natural,
+                    int *minimum_baseline, int *natural_baseline)
+{
+  *minimum = *natural = orientation == GTK_ORIENTATION_HORIZONTAL ? SWATCH_WIDTH : SWATCH_HEIGHT;
+}
+
+static void
+fen_swatch_class_init (FenSwatchClass *klass)
+{
+  GTK_WIDGET_CLASS (klass)->snapshot = fen_swatch_snapshot;
+  GTK_WIDGET_CLASS (klass)->measure = fen_swatch_measure;
+  gtk_widget_class_set_accessible_role (GTK_WIDGET_CLASS (klass), GTK_ACCESSIBLE_ROLE_PRESENTATION);
+}
+
+static void
+fen_swatch_init (FenSwatch *self)
+{
+  gtk_widget_set_valign (GTK_WIDGET (self), GTK_ALIGN_CENTER);
+}
+
+/* ---- rows that wrap ---- */
+
+#define FEN_TYPE_WRAP (fen_wrap_get_type ())
+G_DECLARE_FINAL_TYPE (FenWrap, fen_wrap, FEN, WRAP, GtkLayoutManager)
+
+struct _FenWrap {
+  GtkLayoutManager parent_instance;
+};
+
+G_DEFINE_FINAL_TYPE (FenWrap, fen_wrap, GTK_TYPE_LAYOUT_MANAGER)
+
+static void
+child_size (GtkWidget *child, int available, int *width, int *height)
+{
+  GtkRequisition minimum, natural;
+  gtk_widget_get_preferred_size (child, &minimum, &natural);
+  *width = MAX (minimum.width, MIN (natural.width, available));
+  gtk_widget_measure (child, GTK_ORIENTATION_VERTICAL, *width, NULL, height, NULL, NULL);
+}
+
+/* Puts children into rows of this width, from the start side; returns the height. */
+static int
+wrap (GtkWidget *widget, int available, gboolean allocate)
+{
+  gboolean rtl = gtk_widget_get_direction (widget) == GTK_TEXT_DIR_RTL;
+  int x = 0, y = 0, row = 0;
+  for (GtkWidget *child = gtk_widget_get_first_child (widget); child != NULL;
+       child = gtk_widget_get_next_sibling (child))
+    {
+      int width, height;
+      if (!gtk_widget_should_layout (child))
+        continue;
+      child_size (child, available, &width, &height);
+      if (x > 0 && x + width > available)
+        {
+          x = 0;
+          y += row + GAP / 2;
+          row = 0;
+        }
+      if (allocate)
+        gtk_widget_size_allocate (child,
+                                  &(GtkAllocation){ rtl ? available - x - width : x, y, width, height }, -1);
+      x += width + GAP;
+      row = MAX (row, height);
+    }
+  return y + row;
+}
+
+static void
+fen_wrap_measure (GtkLayoutManager *manager, GtkWidget *widget, GtkOrientation orientation, int for_size,
+                  int *minimum, int *natural, int *minimum_baseline, int *natural_baseline)
+{
+  *minimum = *natural = 0;
+  if (orientation == GTK_ORIENTATION_VERTICAL)
+    {
+      *minimum = *natural = wrap (widget, for_size < 0 ? G_MAXINT / 2 : for_size, FALSE);
+      return;
+    }
+  for (GtkWidget *child = gtk_widget_get_first_child (widget); child != NULL;
+       child = gtk_widget_get_next_sibling (child))
+    {
+      GtkRequisition least, wanted;
+      if (!gtk_widget_should_layout (child))
+        continue;
+      gtk_widget_get_preferred_size (child, &least, &wanted);
+      *minimum = MAX (*minimum, least.width);
+      *natural += wanted.width + (*natural > 0 ? GAP : 0);
+    }
+}
+
+static GtkSizeRequestMode
+fen_wrap_get_request_mode (GtkLayoutManager *manager, GtkWidget *widget)
+{
+  return GTK_SIZE_REQUEST_HEIGHT_FOR_WIDTH;
+}
+
+static void
+fen_wrap_allocate (GtkLayoutManager *manager, GtkWidget *widget, int width, int height, int baseline)
+{
+  wrap (widget, width, TRUE);
+}
+
+static void
+fen_wrap_class_init (FenWrapClass *klass)
+{
+  GtkLayoutManagerClass *manager_class = GTK_LAYOUT_MANAGER_CLASS (klass);
+  manager_class->measure = fen_wrap_measure;
+  manager_class->get_request_mode = fen_wrap_get_request_mode;
+  manager_class->allocate = fen_wrap_allocate;
+}
+
+static void
+fen_wrap_init (FenWrap *self)
+{
+}
+
+/* ---- the legend ---- */
+
+GtkWidget *
+fen_legend_new (void)
+{
+  /* A box for its life cycle; the rows are the layout manager's. */
+  GtkWidget *legend = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 0);
+  gtk_widget_set_layout_manager (legend, g_object_new (FEN_TYPE_WRAP, NULL));
+  gtk_widget_add_css_class (legend, "fen-legend");
+  return legend;
+}
+
+static void
+on_toggled (GtkToggleButton *entry, FenChart *self)
+{
+  for (guint i = 0; i < self->items->len; i++)
+    if (fen_chart_item (self, i)->entry == GTK_WIDGET (entry))
+      fen_chart_set_series_visible (self, i, gtk_toggle_button_get_active (entry));
+}
+
+static GtkWidget *
+entry_new (FenChart *self, FenChartItem *item)
+{
+  GtkWidget *entry = gtk_toggle_button_new ();
+  GtkWidget *box = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, GAP);
+  FenSwatch *swatch = g_object_new (FEN_TYPE_SWATCH, NULL);
+  GtkWidget *name = gtk_label_new (item->name);
+  swatch->plot = FEN_PLOT (self->plot);
+  /* What its look depends on; nothing it would have to own. */
+  swatch->item = (FenChartItem){ .style = item->style, .color = item->color, .dash = item->dash };
+  item->value_label = gtk_label_new (NULL);
+  gtk_label_set_ellipsize (GTK_LABEL (name), PANGO_ELLIPSIZE_MIDDLE);
+  gtk_label_set_max_width_chars (GTK_LABEL (name), NAME_CHARS);
+  gtk_label_set_xalign (GTK_LABEL (item->value_label), 0);
+  gtk_widget_add_css_class (item->value_label, "numeric");
+  gtk_box_append (GTK_BOX (box), GTK_WIDGET (swatch));
+  gtk_box_append (GTK_BOX (box), name);
+  gtk_box_append (GTK_BOX (box), item->value_label);
+  gtk_button_set_child (GTK_BUTTON (entry), box);
+  gtk_toggle_button_set_active (GTK_TOGGLE_BUTTON (entry), item->visible);
+  gtk_widget_add_css_class (entry, "flat");
+  gtk_widget_add_css_class (entry, "caption");
+  gtk_widget_set_tooltip_text (entry, _ ("Show or hide this curve"));
+  gtk_accessible_update_property (GTK_ACCESSIBLE (entry), GTK_ACCESSIBLE_PROPERTY_LABEL, item->name, -1);
+  g_signal_connect_object (entry, "toggled", G_CALLBACK (on_toggled), self, 0);
+  return entry;
+}
+
+void
+fen_chart_build_legend (FenChart *self)
+{
+  GtkWidget *child;
+  while ((child = gtk_widget_get_first_child (self->legend)) != NULL)
+    gtk_box_remove (GTK_BOX (self->legend), child);
+  for (guint i = 0; i < self->items->len; i++)
+    {
+      FenChartItem *item = fen_chart_item (self, i);
+      item->entry = entry_new (self, item);
+      gtk_box_append (GTK_BOX (self->legend), item->entry);
+    }
+  fen_chart_update_legend (self);
+}
+
+static void
+update_entry (FenChart *self, FenChartItem *item)
+{
+  g_autofree char *value = fen_chart_item_value (self, item);
+  if (g_strcmp0 (value, gtk_label_get_text (GTK_LABEL (item->value_label))) == 0)
+    return;
+  int chars = (int)g_utf8_strlen (value, -1);
+  if (chars > gtk_label_get_width_chars (GTK_LABEL (item->value_label)))
+    gtk_label_set_width_chars (GTK_LABEL (item->value_label), chars);
+  gtk_label_set_text (GTK_LABEL (item->value_label), value);
+}
+
+void
+fen_chart_update_legend (FenChart *self)
+{
+  double cursor = fen_chart_group_get_cursor (self->group);
+  for (guint i = 0; i < self->items->len; i++)
+    update_entry (self, fen_chart_item (self, i));
+  if (isnan (cursor))
+    {
+      gtk_label_set_text (GTK_LABEL (self->place_label), "");
+      return;
+    }
+  FenAxis axis = fen_chart_group_get_axis (self->group);
+  g_autofree char *place = fen_axis_format (axis, cursor);
+  /* Translators: what an axis shows and where the cursor is on it, such as "Step 1,240" */
+  g_autofree char *text = g_strdup_printf (_ ("%s %s"), fen_axis_title (axis), place);
+  gtk_label_set_text (GTK_LABEL (self->place_label), text);
+}
