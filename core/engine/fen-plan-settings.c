@@ -164,6 +164,7 @@ resolve_windows (FenPlan *plan)
       any |= plan->layer_window[layer] != 0;
     }
   s->layer_window = plan->layer_window;
+  s->layers = model->layers;
   s->sinks = any ? MAX (plan->config->sink_tokens, 0) : 0;
 }
 

@@ -66,7 +66,8 @@ typedef struct {
   gint64 head_rows;           /* tokens of logits at a time */
   gint64 sinks;
   gboolean keep_attention;    /* checkpointing keeps O and LSE */
-  const gint64 *layer_window; /* (layers), owned by the plan */
+  gint64 layers;
+  const gint64 *layer_window; /* (layers), owned by the plan; 0 = full attention */
   char attention_kernel[96];  /* from FenBackend.describe */
 } FenPlanSettings;
 

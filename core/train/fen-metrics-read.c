@@ -24,6 +24,7 @@ struct _FenMetricsReader {
   dev_t device; /* which file `fd` is, to notice another one under the same name */
   ino_t inode;
   off_t offset; /* in the file, of buffer[0] */
+  gint64 end;   /* no line behind this byte is taken */
   gsize first;  /* of the unconsumed bytes in the buffer */
   gsize used;
   gint64 line;       /* whole lines consumed */
@@ -37,6 +38,7 @@ fen_metrics_reader_new (const char *path)
   FenMetricsReader *reader = g_new0 (FenMetricsReader, 1);
   reader->path = g_strdup (path);
   reader->fd = -1;
+  reader->end = G_MAXINT64;
   reader->buffer = g_malloc (BUFFER_BYTES);
   return reader;
 }
@@ -57,6 +59,12 @@ gint64
 fen_metrics_reader_line (FenMetricsReader *reader)
 {
   return reader->line;
+}
+
+void
+fen_metrics_reader_stop_at (FenMetricsReader *reader, gint64 bytes)
+{
+  reader->end = bytes;
 }
 
 static void
@@ -156,6 +164,8 @@ fen_metrics_reader_next (FenMetricsReader *reader, FenSample *sample, GError **e
         {
           const gsize length = (gsize)(newline - text);
           const gboolean reported = reader->skipping;
+          if (reader->offset + (off_t)(reader->first + length + 1) > reader->end)
+            return FEN_METRICS_END;
           reader->first += length + 1;
           reader->skipping = FALSE;
           if (reported)

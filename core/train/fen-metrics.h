@@ -48,6 +48,10 @@ FenMetricsReader *fen_metrics_reader_new (const char *path);
 void fen_metrics_reader_free (FenMetricsReader *reader);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FenMetricsReader, fen_metrics_reader_free)
 
+/* Takes no line that ends behind this byte of the file: FEN_METRICS_END comes before it. For a reader of what was there
+ * at some moment, while a writer goes on. */
+void fen_metrics_reader_stop_at (FenMetricsReader *reader, gint64 bytes);
+
 FenMetricsStatus fen_metrics_reader_next (FenMetricsReader *reader, FenSample *sample, GError **error);
 gint64 fen_metrics_reader_line (FenMetricsReader *reader); /* number of the last line read, from 1 */
 

@@ -79,13 +79,16 @@ plan_run (FenTrainer *trainer, gint64 vocab, GError **error)
     return FALSE;
   g_autoptr (FenPlan) plan = fen_plan_new (trainer->config, model, trainer->choice.backend,
                                            &trainer->choice.properties, FEN_PLAN_TRAIN, error);
-  if (plan == NULL || !fen_plan_fits (plan, error))
+  if (plan == NULL)
     return FALSE;
   const gboolean first = trainer->plan == NULL;
   pthread_mutex_lock (&trainer->mutex);
   g_clear_pointer (&trainer->plan, fen_plan_unref);
   trainer->plan = fen_plan_ref (plan);
   pthread_mutex_unlock (&trainer->mutex);
+  /* Kept even so: it says what is too large and what would help. */
+  if (!fen_plan_fits (plan, error))
+    return FALSE;
   g_clear_pointer (&trainer->model, fen_model_unref);
   trainer->model = g_steal_pointer (&model);
   if (first)

@@ -97,7 +97,7 @@ gboolean fen_trainer_is_final (FenTrainer *trainer); /* finished, stopped or fai
 
 /* What is known so far: NULL before. Free with g_free / fen_plan_unref / fen_config_free / g_error_free. */
 char *fen_trainer_run_path (FenTrainer *trainer);
-FenPlan *fen_trainer_plan (FenTrainer *trainer);
+FenPlan *fen_trainer_plan (FenTrainer *trainer); /* also one that does not fit */
 FenConfig *fen_trainer_config (FenTrainer *trainer); /* the running one; paths made absolute */
 GError *fen_trainer_error (FenTrainer *trainer);
 /* Notes of configuration, plan and data so far, in words. An array of char *; free with g_ptr_array_unref. */

@@ -33,7 +33,7 @@ FenRunSession *fen_run_session_new_resume (const char *path, gint64 steps, GErro
 FenRunSession *fen_run_session_new_watch (const char *path);
 
 gboolean fen_run_session_is_own (FenRunSession *self);
-gboolean fen_run_session_is_active (FenRunSession *self); /* being trained by somebody now */
+gboolean fen_run_session_is_active (FenRunSession *self);  /* being trained by somebody now */
 gboolean fen_run_session_is_loading (FenRunSession *self); /* earlier metrics are still being read */
 FenRunData *fen_run_session_get_data (FenRunSession *self);
 const char *fen_run_session_get_path (FenRunSession *self);
@@ -56,11 +56,16 @@ const GError *fen_run_session_get_error (FenRunSession *self);
 const GArray *fen_run_session_get_suggestions (FenRunSession *self);
 /* Notes of configuration, plan and data (char *); owned by the session. */
 const GPtrArray *fen_run_session_get_notes (FenRunSession *self);
-/* The text of log.txt read so far grows only; lines are appended by "log-line" (signal, const char *). */
+/* The text of log.txt (the last MiB of it, and what came since) grows only; lines are told by "log-line" (signal, const
+ * char *) after they were appended. */
 const char *fen_run_session_get_log (FenRunSession *self);
 
 /* Own runs only; ignored otherwise. */
 void fen_run_session_command (FenRunSession *self, FenTrainerCommand command);
+
+/* A session may be dropped while its trainer runs: a thread then stops it, with a checkpoint. This waits for all such
+ * trainers: for the end of main. */
+void fen_run_sessions_wait (void);
 
 /* "FlashAttn-2 (tiled, AVX-512) · fp32 · window 512 · each token sees 512 tokens, itself included; 12 layers reach back
  * 6,133", and the reason of every fallback, for the badge. NULL while the plan is not known. Free with g_free. */
