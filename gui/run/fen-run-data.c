@@ -21,6 +21,7 @@ struct _FenRunData {
   FenSample last[FEN_N_SAMPLE_KINDS];
   gboolean has_last[FEN_N_SAMPLE_KINDS];
   double first_time; /* NAN before the first sample */
+  double last_time;  /* stands in for a time that a line does not say */
   gint64 tokens;     /* of the last train or eval line that still counts */
 
   /* A ring: `first_event` is the oldest once there are MAX_EVENTS. */
@@ -90,8 +91,8 @@ place (FenRunData *self, const FenSample *sample, double x[FEN_N_AXES])
 {
   x[FEN_AXIS_STEP] = (double)sample->step;
   x[FEN_AXIS_TOKENS] = (double)self->tokens;
-  x[FEN_AXIS_RELATIVE] = sample->time - self->first_time;
-  x[FEN_AXIS_WALL] = sample->time;
+  x[FEN_AXIS_RELATIVE] = self->last_time - self->first_time;
+  x[FEN_AXIS_WALL] = self->last_time;
 }
 
 /* A value that this run does not know leaves its curve empty; once the curve has begun, it is a gap. */
@@ -225,8 +226,10 @@ void
 fen_run_data_add (FenRunData *self, const FenSample *sample)
 {
   g_return_if_fail (FEN_IS_RUN_DATA (self) && sample->kind < FEN_N_SAMPLE_KINDS);
+  if (isfinite (sample->time))
+    self->last_time = sample->time;
   if (isnan (self->first_time))
-    self->first_time = sample->time;
+    self->first_time = self->last_time;
   switch (sample->kind)
     {
     case FEN_SAMPLE_TRAIN:
@@ -268,6 +271,7 @@ fen_run_data_clear (FenRunData *self)
   g_array_set_size (self->events, 0);
   self->first_event = 0;
   self->first_time = NAN;
+  self->last_time = 0;
   self->tokens = 0;
   self->n_damaged = 0;
   g_clear_pointer (&self->damaged_reason, g_free);
