@@ -150,6 +150,9 @@ watched_free (gpointer data)
 static void
 watch_tree (GPtrArray *all, GtkWidget *widget)
 {
+  /* GTK's own, kept for the display and moved from window to window. */
+  if (g_str_equal (G_OBJECT_TYPE_NAME (widget), "GtkTooltipWindow"))
+    return;
   Watched *watched = g_new0 (Watched, 1);
   g_weak_ref_init (&watched->widget, widget);
   watched->type_name = G_OBJECT_TYPE_NAME (widget);
