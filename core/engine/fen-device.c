@@ -74,7 +74,7 @@ fen_device_choose (const FenConfig *config, FenDeviceChoice *choice, GPtrArray *
             g_ptr_array_add (notes, g_strdup_printf ("device: %s is not used: %s", backend_names[i], status.message));
         }
       g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_DEVICE, "no device works: %s", status.message);
-      return FALSE;
+      return fen_engine_error_blame (error, "device");
     }
 
   char name[16];
@@ -83,13 +83,23 @@ fen_device_choose (const FenConfig *config, FenDeviceChoice *choice, GPtrArray *
     {
       g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_DEVICE,
                    "device: \"%s\" is not a device; allowed are auto, cpu, cuda and cuda:N", config->device);
-      return FALSE;
+      return fen_engine_error_blame (error, "device");
     }
   if (choose_from (name, index, config, choice, &status))
     return TRUE;
   g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_DEVICE,
                "device: %s cannot be used: %s; --device auto takes what works", config->device, status.message);
-  return FALSE;
+  return fen_engine_error_blame (error, "device");
+}
+
+guint64
+fen_device_available_bytes (const FenDeviceProperties *device, guint64 memory_limit)
+{
+  const guint64 free_bytes = device->free_bytes != 0 ? device->free_bytes : device->total_bytes;
+  guint64 available = free_bytes == 0 ? G_MAXUINT64 : free_bytes - MIN (free_bytes, device->overhead_bytes);
+  if (memory_limit != 0)
+    available = MIN (available, memory_limit - MIN (memory_limit, device->overhead_bytes));
+  return available;
 }
 
 FenDevice *

@@ -23,6 +23,10 @@ typedef struct {
  * `auto` did not take a GPU. FEN_ENGINE_ERROR_DEVICE names the device asked for, the reason and what is there. */
 gboolean fen_device_choose (const FenConfig *config, FenDeviceChoice *choice, GPtrArray *notes, GError **error);
 
+/* What a run may take of it: the smaller of what is free (all of it where that is not known) and `memory_limit` (0 =
+ * none), less what the device itself will take. G_MAXUINT64: not known. */
+guint64 fen_device_available_bytes (const FenDeviceProperties *device, guint64 memory_limit);
+
 /* Opens the chosen device; close it with choice->backend->close. */
 FenDevice *fen_device_open (const FenDeviceChoice *choice, GError **error);
 

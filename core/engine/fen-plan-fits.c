@@ -5,21 +5,12 @@
  */
 #include "core/engine/fen-engine-private.h"
 #include "core/base/fen-io.h"
+#include "core/engine/fen-device.h"
 
-/* What the arenas may take: the smaller of what is free (less what the device itself will take) and the limit. */
-static guint64
-available_bytes (const FenPlan *plan)
+guint64
+fen_plan_available_bytes (const FenPlan *plan)
 {
-  const FenDeviceProperties *device = &plan->device;
-  guint64 free_bytes = device->free_bytes != 0 ? device->free_bytes : device->total_bytes;
-  guint64 available = free_bytes == 0 ? G_MAXUINT64 : free_bytes;
-
-  if (free_bytes != 0)
-    available -= MIN (available, device->overhead_bytes);
-  if (plan->config->memory_limit != 0)
-    available = MIN (available,
-                     plan->config->memory_limit - MIN (plan->config->memory_limit, device->overhead_bytes));
-  return available;
+  return fen_device_available_bytes (&plan->device, plan->config->memory_limit);
 }
 
 guint64
@@ -186,11 +177,9 @@ append_largest (const FenPlan *plan, GString *text)
     }
 }
 
-/* Best: one that fits and keeps the mathematics, else one that fits, else the one that saves most. */
-static void
-append_best (const FenPlan *plan, GString *text)
+const FenPlanSuggestion *
+fen_plan_best_suggestion (GArray *suggestions)
 {
-  g_autoptr (GArray) suggestions = fen_plan_suggestions (plan);
   const FenPlanSuggestion *best = NULL;
 
   for (guint i = 0; i < suggestions->len; i++)
@@ -201,16 +190,28 @@ append_best (const FenPlan *plan, GString *text)
       if (rank > best_rank)
         best = s;
     }
-  if (best != NULL)
-    {
-      g_autofree char *saved = fen_format_bytes ((guint64)best->bytes_saved);
-      g_string_append_printf (text, "; %s %s would save %s%s", best->option, best->value, saved,
-                              best->fits ? " and fit" : "");
-      if (strcmp (best->option, "batch_size") == 0)
-        g_string_append_printf (
-            text, " (with gradient_accumulation_steps %" G_GINT64_FORMAT " it is the same update)",
-            2 * plan->config->gradient_accumulation_steps);
-    }
+  return best;
+}
+
+static void
+append_best (const FenPlan *plan, const FenPlanSuggestion *best, GString *text)
+{
+  g_autofree char *saved = fen_format_bytes ((guint64)best->bytes_saved);
+  g_string_append_printf (text, "; %s %s would save %s%s", best->option, best->value, saved,
+                          best->fits ? " and fit" : "");
+  if (strcmp (best->option, "batch_size") == 0)
+    g_string_append_printf (
+        text, " (with gradient_accumulation_steps %" G_GINT64_FORMAT " it is the same update)",
+        2 * plan->config->gradient_accumulation_steps);
+}
+
+/* The setting to change: the limit when it alone is in the way, otherwise what would help most. */
+static const char *
+to_blame (const FenPlan *plan, guint64 needed, const FenPlanSuggestion *best)
+{
+  if (plan->config->memory_limit != 0 && needed <= fen_device_available_bytes (&plan->device, 0))
+    return "memory_limit";
+  return best != NULL ? best->option : NULL;
 }
 
 /* "memory_limit 100 MiB leaves 68 MiB; largest: ", or what the device has. */
@@ -229,7 +230,9 @@ append_available (const FenPlan *plan, GString *text, guint64 available)
 gboolean
 fen_plan_fits (const FenPlan *plan, GError **error)
 {
-  guint64 needed = fen_plan_needed_bytes (plan), available = available_bytes (plan);
+  guint64 needed = fen_plan_needed_bytes (plan), available = fen_plan_available_bytes (plan);
+  g_autoptr (GArray) suggestions = NULL;
+  const FenPlanSuggestion *best;
   g_autofree char *needed_text = NULL;
   g_autoptr (GString) text = NULL;
 
@@ -242,7 +245,10 @@ fen_plan_fits (const FenPlan *plan, GError **error)
   g_string_append_printf (text, "%s does not fit: it needs %s, ", fen_model_name (plan->model), needed_text);
   append_available (plan, text, available);
   append_largest (plan, text);
-  append_best (plan, text);
+  suggestions = fen_plan_suggestions (plan);
+  best = fen_plan_best_suggestion (suggestions);
+  if (best != NULL)
+    append_best (plan, best, text);
   g_set_error_literal (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_DOES_NOT_FIT, text->str);
-  return FALSE;
+  return fen_engine_error_blame (error, to_blame (plan, needed, best));
 }

@@ -54,7 +54,7 @@ resolve_dtype (FenPlan *plan, GError **error)
       g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_UNSUPPORTED,
                    "amp_dtype: %s (%s) cannot store %s; choose amp_dtype auto or turn amp off", device->name,
                    device->kind, dtype_names[dtype]);
-      return FALSE;
+      return fen_engine_error_blame (error, "amp_dtype");
     }
   plan->settings.storage = dtype;
   plan->settings.master_weights = dtype != FEN_F32 && plan->purpose == FEN_PLAN_TRAIN;
@@ -76,14 +76,14 @@ resolve_shape (FenPlan *plan, GError **error)
       g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_UNSUPPORTED,
                    "max_seq_len: %" G_GINT64_FORMAT " is out of range (1 to %" G_GINT64_FORMAT " tokens)",
                    s->row_tokens, limit);
-      return FALSE;
+      return fen_engine_error_blame (error, "max_seq_len");
     }
   if (s->rows < 1 || s->rows > limit)
     {
       g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_UNSUPPORTED,
                    "batch_size: %" G_GINT64_FORMAT " is out of range (1 to %" G_GINT64_FORMAT " rows)",
                    s->rows, limit);
-      return FALSE;
+      return fen_engine_error_blame (error, "batch_size");
     }
   if (model->learned_positions && s->row_tokens > model->max_positions)
     {
@@ -91,13 +91,13 @@ resolve_shape (FenPlan *plan, GError **error)
                    "max_seq_len: %" G_GINT64_FORMAT " is more than the model's %" G_GINT64_FORMAT
                    " learned positions",
                    s->row_tokens, model->max_positions);
-      return FALSE;
+      return fen_engine_error_blame (error, "max_seq_len");
     }
   if (model->head_dim > 256)
     {
       g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_UNSUPPORTED,
                    "head_dim: %" G_GINT64_FORMAT " is not supported (at most 256)", model->head_dim);
-      return FALSE;
+      return fen_engine_error_blame (error, "model");
     }
   return TRUE;
 }
@@ -129,13 +129,13 @@ resolve_schedule (FenPlan *plan, GError **error)
           error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_UNSUPPORTED,
           "chunk_carry: truncated comes with a later release; chunk_carry exact chunks the same context "
           "without truncating its gradients");
-      return FALSE;
+      return fen_engine_error_blame (error, "chunk_carry");
     }
   if (config->chunk_size < 1)
     {
       g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_UNSUPPORTED,
                    "chunk_size: %" G_GINT64_FORMAT " is out of range (at least 1 token)", config->chunk_size);
-      return FALSE;
+      return fen_engine_error_blame (error, "chunk_size");
     }
   s->schedule = FEN_SCHEDULE_CHUNKED;
   s->keep_attention = config->checkpoint_attention;

@@ -130,6 +130,7 @@ fen_plan_new_guarded (const FenConfig *config, const FenModel *model, const FenB
                    "batch_size %" G_GINT64_FORMAT " and max_seq_len %" G_GINT64_FORMAT
                    " need more bytes than a 64-bit number counts",
                    plan->settings.rows, plan->settings.row_tokens);
+      fen_engine_error_blame (error, "max_seq_len");
       return NULL;
     }
   need = g_new0 (guint64, plan->n_phases);

@@ -27,6 +27,11 @@ typedef enum {
   FEN_ENGINE_ERROR_DEVICE,        /* the device reported an error: the step's result is not to be used */
 } FenEngineError;
 
+/* The name in the option table of the setting to change, for an error of this domain that has one; otherwise NULL. */
+const char *fen_engine_error_get_option (const GError *error);
+/* Names it, where the error is set. Returns FALSE, so that a caller may return it. */
+gboolean fen_engine_error_blame (GError **error, const char *option);
+
 typedef enum {
   FEN_MEMORY_WEIGHTS,     /* parameters as the kernels read them */
   FEN_MEMORY_GRADIENTS,   /* fp32, whole flat space */
@@ -124,6 +129,10 @@ typedef struct {
 gboolean fen_plan_fits (const FenPlan *plan, GError **error);
 /* An array of FenPlanSuggestion. */
 GArray *fen_plan_suggestions (const FenPlan *plan);
+/* The one that fits and keeps the mathematics, else one that fits, else the one that saves most; NULL of none. */
+const FenPlanSuggestion *fen_plan_best_suggestion (GArray *suggestions);
+/* Bytes that fen_plan_needed_bytes may grow to: what is free, cut by memory_limit. G_MAXUINT64: not known. */
+guint64 fen_plan_available_bytes (const FenPlan *plan);
 
 /* For people (a table) and for machines (JSON). Free with g_free. */
 char *fen_plan_to_text (const FenPlan *plan);
