@@ -22,6 +22,15 @@ typedef struct {
  * end-of-document token behind it. Does not commit. */
 gboolean fen_dataset_tokenize (const FenTokenizeJob *job, GError **error);
 
+/* One whole document as it stands in a cache; appends to `ids` (guint32). */
+gboolean fen_dataset_encode (FenEncoder *encoder, gint64 end_id, const char *text, gsize bytes, GArray *ids,
+                             GError **error);
+
+/* What the cache of an earlier run says of these files with this tokenizer; FALSE when there is none, or when finding it
+ * would take more than a glance at the files. */
+gboolean fen_dataset_recall (const FenSource *source, const char *text_field, FenTokenizer *tokenizer,
+                             const char *cache_folder, FenTokenCacheStats *stats, GCancellable *cancellable);
+
 /* The tokens of a dataset, from the cache or newly made. */
 typedef struct {
   FenTokenCache *cache;

@@ -81,6 +81,16 @@ append_end (GArray *ids, gsize start, gint64 end_id)
     g_array_append_val (ids, id);
 }
 
+gboolean
+fen_dataset_encode (FenEncoder *encoder, gint64 end_id, const char *text, gsize bytes, GArray *ids, GError **error)
+{
+  const gsize start = ids->len;
+  if (!fen_encoder_encode (encoder, text, bytes, TRUE, ids, error))
+    return FALSE;
+  append_end (ids, start, end_id);
+  return TRUE;
+}
+
 static void
 encode_batch (Batch *batch, FenEncoder *encoder, gint64 end_id)
 {
@@ -88,9 +98,8 @@ encode_batch (Batch *batch, FenEncoder *encoder, gint64 end_id)
   for (guint d = 0; d < batch->text_bytes->len; d++)
     {
       gsize bytes = g_array_index (batch->text_bytes, gsize, d), start = batch->ids->len;
-      if (!fen_encoder_encode (encoder, text, bytes, TRUE, batch->ids, &batch->error))
+      if (!fen_dataset_encode (encoder, end_id, text, bytes, batch->ids, &batch->error))
         return;
-      append_end (batch->ids, start, end_id);
       gsize count = batch->ids->len - start;
       g_array_append_val (batch->id_counts, count);
       text += bytes;

@@ -14,6 +14,7 @@
 
 #define RULES_VERSION "1" /* of what this room adds to a tokenizer's ids: beginnings and ends of documents */
 #define PROGRESS_INTERVAL_US 100000
+#define RECALL_HASH_BYTES (64u << 20) /* read within a moment */
 #define STALE_SECONDS (24 * 60 * 60)
 
 typedef struct {
@@ -21,7 +22,7 @@ typedef struct {
   FenDatasetTokens *tokens;
   GPtrArray *notes;
   GCancellable *cancellable;
-  FenSource *source;
+  const FenSource *source;
   const char *text_field;
   char *folder;
   char key[33];
@@ -238,6 +239,36 @@ find_cache (Search *search, GError **error)
   return FALSE;
 }
 
+static char *
+get_folder (const char *folder)
+{
+  return folder != NULL ? g_strdup (folder)
+                        : g_build_filename (g_get_user_cache_dir (), "fenestra", "tokens", NULL);
+}
+
+gboolean
+fen_dataset_recall (const FenSource *source, const char *text_field, FenTokenizer *tokenizer,
+                    const char *cache_folder, FenTokenCacheStats *stats, GCancellable *cancellable)
+{
+  const FenDatasetOptions options = { .tokenizer = tokenizer };
+  FenDatasetTokens tokens = { 0 };
+  g_autofree char *folder = get_folder (cache_folder);
+  Search search
+      = { .options = &options, .tokens = &tokens, .source = source, .text_field = text_field, .folder = folder };
+  char stamp[33];
+  gboolean known = fen_source_stamp (source, text_field, stamp) && recall_hash (&search, stamp);
+  if (!known && source->bytes <= RECALL_HASH_BYTES)
+    known = fen_source_hash (source, text_field, tokens.content_hash, NULL, NULL, cancellable, NULL);
+  if (!known)
+    return FALSE;
+  make_key (&search);
+  g_autofree char *path = file_in_folder (folder, search.key, ".tokens");
+  g_autoptr (FenTokenCache) cache = fen_token_cache_open (path, search.key, 0, NULL, NULL, NULL, NULL);
+  if (cache != NULL)
+    *stats = *fen_token_cache_stats (cache);
+  return cache != NULL;
+}
+
 gboolean
 fen_dataset_get_tokens (const FenDatasetOptions *options, FenDatasetTokens *tokens, GPtrArray *notes,
                         GCancellable *cancellable, GError **error)
@@ -247,9 +278,7 @@ fen_dataset_get_tokens (const FenDatasetOptions *options, FenDatasetTokens *toke
   g_autoptr (FenSource) source = fen_source_new (options->path, notes, cancellable, error);
   if (source == NULL)
     return FALSE;
-  g_autofree char *folder = options->cache_folder != NULL
-                                ? g_strdup (options->cache_folder)
-                                : g_build_filename (g_get_user_cache_dir (), "fenestra", "tokens", NULL);
+  g_autofree char *folder = get_folder (options->cache_folder);
   search.source = source;
   search.folder = folder;
   search.text_field

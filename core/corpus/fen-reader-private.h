@@ -62,8 +62,16 @@ gssize fen_source_read (const FenSourceFile *file, int fd, void *data, gsize byt
 
 /* The reader of an already listed source; takes no ownership: `source` outlives the reader. */
 FenReader *fen_reader_new_for_source (const FenSource *source, const char *text_field);
+/* Bytes of the files that what was handed out stands in, without what is only buffered. */
+guint64 fen_reader_bytes_consumed (FenReader *reader);
 /* The hash of what was read; meaningful at the reader's end. */
 void fen_reader_content_hash (FenReader *reader, char hex[33]);
+
+/* .txt files that are not empty and .jsonl lines that are not blank, reading the latter. `progress` (may be NULL) hears
+ * of the lines and bytes so far. */
+typedef void (*FenLineProgress) (gint64 lines, guint64 done_bytes, gpointer user_data);
+gboolean fen_source_count_documents (const FenSource *source, gint64 *documents, FenLineProgress progress,
+                                     gpointer user_data, GCancellable *cancellable, GError **error);
 
 typedef enum {
   FEN_JSONL_TEXT,    /* `text` holds the document */

@@ -108,6 +108,13 @@ fen_reader_bytes_total (FenReader *reader)
   return MAX (reader->source->bytes, reader->done); /* a file may have grown since it was listed */
 }
 
+guint64
+fen_reader_bytes_consumed (FenReader *reader)
+{
+  /* A closed file's buffer is done with. */
+  return reader->done - (reader->fd >= 0 ? reader->length - reader->start : 0);
+}
+
 void
 fen_reader_content_hash (FenReader *reader, char hex[33])
 {
@@ -346,9 +353,17 @@ fen_reader_next (FenReader *reader, FenReaderPiece *piece, GCancellable *cancell
 
 /* ---- scan ---- */
 
+typedef struct {
+  gint64 documents;
+  guint64 done;
+  FenLineProgress progress;
+  gpointer user_data;
+  GCancellable *cancellable;
+} Count;
+
 /* Lines that hold more than white space, by reading the file once. */
 static gboolean
-count_lines (const FenSourceFile *file, gint64 *lines, GCancellable *cancellable, GError **error)
+count_lines (Count *count, const FenSourceFile *file, GError **error)
 {
   const gsize capacity = 1u << 20;
   g_autofree char *buffer = g_malloc (capacity);
@@ -357,7 +372,7 @@ count_lines (const FenSourceFile *file, gint64 *lines, GCancellable *cancellable
   gssize n = fd < 0 ? -1 : 1;
   while (n > 0)
     {
-      n = g_cancellable_set_error_if_cancelled (cancellable, error)
+      n = g_cancellable_set_error_if_cancelled (count->cancellable, error)
               ? -1
               : fen_source_read (file, fd, buffer, capacity, error);
       for (gssize i = 0; i < n;)
@@ -366,15 +381,35 @@ count_lines (const FenSourceFile *file, gint64 *lines, GCancellable *cancellable
           gssize end = newline != NULL ? newline - buffer : n;
           for (; !text && i < end; i++)
             text = buffer[i] != ' ' && buffer[i] != '\t' && buffer[i] != '\r';
-          *lines += newline != NULL && text ? 1 : 0;
+          count->documents += newline != NULL && text ? 1 : 0;
           text = newline == NULL && text;
           i = end + 1;
         }
+      count->done += (guint64)MAX (n, 0);
+      if (n > 0 && count->progress != NULL)
+        count->progress (count->documents, count->done, count->user_data);
     }
-  *lines += text ? 1 : 0;
+  count->documents += text ? 1 : 0;
   if (fd >= 0)
     close (fd);
   return n == 0;
+}
+
+gboolean
+fen_source_count_documents (const FenSource *source, gint64 *documents, FenLineProgress progress,
+                            gpointer user_data, GCancellable *cancellable, GError **error)
+{
+  Count count = { .progress = progress, .user_data = user_data, .cancellable = cancellable };
+  for (guint i = 0; i < source->files->len; i++)
+    {
+      const FenSourceFile *file = g_ptr_array_index (source->files, i);
+      if (file->kind == FEN_FILE_TXT)
+        count.documents += file->bytes > 0 ? 1 : 0;
+      else if (!count_lines (&count, file, error))
+        return FALSE;
+    }
+  *documents = count.documents;
+  return TRUE;
 }
 
 gboolean
@@ -386,13 +421,5 @@ fen_reader_scan (const char *path, FenReaderScan *scan, GCancellable *cancellabl
     return FALSE;
   scan->bytes = source->bytes;
   scan->files = source->files->len;
-  for (guint i = 0; i < source->files->len; i++)
-    {
-      const FenSourceFile *file = g_ptr_array_index (source->files, i);
-      if (file->kind == FEN_FILE_TXT)
-        scan->documents += file->bytes > 0 ? 1 : 0;
-      else if (!count_lines (file, &scan->documents, cancellable, error))
-        return FALSE;
-    }
-  return TRUE;
+  return fen_source_count_documents (source, &scan->documents, NULL, NULL, cancellable, error);
 }
