@@ -15,11 +15,16 @@ G_DECLARE_FINAL_TYPE (FenSettingsFacts, fen_settings_facts, FEN, SETTINGS_FACTS,
 
 FenSettingsFacts *fen_settings_facts_new (FenSettings *settings);
 
-/* Each is NULL while it is not known. Strings are owned by the facts and constant until "changed". */
-gboolean fen_settings_facts_is_busy (FenSettingsFacts *self);
+/* Looks again: the device's free memory, the files. For a window that is opened again. */
+void fen_settings_facts_refresh (FenSettingsFacts *self);
+
+/* Each is NULL while it is not known. Strings are owned by the facts and constant until "changed". While busy, plan,
+ * device and model are still those of the settings before the change, so that nothing flickers at each key. */
+gboolean fen_settings_facts_is_busy (FenSettingsFacts *self);     /* with device, model and plan */
+gboolean fen_settings_facts_is_scanning (FenSettingsFacts *self); /* the dataset, which may take long */
 /* The memory plan, also when it does not fit. */
 FenPlan *fen_settings_facts_get_plan (FenSettingsFacts *self);
-/* Why there is no plan, or why the plan does not fit, and the option to blame (may be NULL). */
+/* Why there is no plan or tokenizer, or why the plan does not fit, and the option to blame (may be NULL). */
 const char *fen_settings_facts_get_plan_error (FenSettingsFacts *self, const FenOption **option);
 /* Device memory that a run may take: free now, cut by memory_limit; total of the device. FALSE while not known. */
 gboolean fen_settings_facts_get_device (FenSettingsFacts *self, guint64 *available, guint64 *total, gboolean *is_cpu);
