@@ -1,5 +1,9 @@
 /* fen-runs-sidebar.h: the list of runs at the left of the window: state, last loss, menu a row, selection mode for
- * comparing, search by name. */
+ * comparing, search by name.
+ *
+ * A click or Enter opens a run; the arrow keys only move. Keys in the list: F2 renames, Delete deletes, Menu and
+ * Shift+F10 (and the secondary button, and a long press) open the run's menu, Ctrl+F searches, Escape leaves the
+ * selection. */
 #pragma once
 
 #include <adwaita.h>
