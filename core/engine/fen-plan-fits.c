@@ -21,82 +21,61 @@ fen_plan_needed_bytes (const FenPlan *plan)
 
 /* ---- suggestions ---- */
 
-typedef void (*Change) (FenConfig *config, const FenPlan *plan, char value[32]);
+/* Writes the value that the option would get; FALSE when the change makes no sense here. */
+typedef gboolean (*Change) (const FenPlan *plan, char value[32]);
 
-static void
-set_checkpointing (FenConfig *config, const FenPlan *plan, char value[32])
+static gboolean
+whole (char value[32], gint64 number)
 {
-  config->gradient_checkpointing = TRUE;
-  g_snprintf (value, 32, "true");
+  g_snprintf (value, 32, "%" G_GINT64_FORMAT, number);
+  return TRUE;
 }
 
-static void
-drop_kept_attention (FenConfig *config, const FenPlan *plan, char value[32])
+static gboolean
+turn_on (const FenPlan *plan, char value[32])
 {
-  config->checkpoint_attention = FALSE;
+  g_snprintf (value, 32, "true");
+  return TRUE;
+}
+
+static gboolean
+turn_off (const FenPlan *plan, char value[32])
+{
   g_snprintf (value, 32, "false");
+  return TRUE;
 }
 
-static void
-set_chunked (FenConfig *config, const FenPlan *plan, char value[32])
+static gboolean
+halve_chunk (const FenPlan *plan, char value[32])
 {
-  config->use_chunked_training = TRUE;
-  config->chunk_carry = FEN_CARRY_EXACT;
-  config->chunk_size = MAX (1, MIN (config->chunk_size, plan->settings.row_tokens / 2));
-  g_snprintf (value, 32, "true");
-}
-
-static void
-halve_chunk (FenConfig *config, const FenPlan *plan, char value[32])
-{
-  config->chunk_size = MAX (1, plan->settings.chunk / 2);
-  g_snprintf (value, 32, "%" G_GINT64_FORMAT, config->chunk_size);
+  return fen_plan_chunked (plan) && whole (value, MAX (1, plan->settings.chunk / 2));
 }
 
 /* With twice the gradient_accumulation_steps the update stays the same; alone it sees half the tokens. */
-static void
-halve_batch (FenConfig *config, const FenPlan *plan, char value[32])
+static gboolean
+halve_batch (const FenPlan *plan, char value[32])
 {
-  config->batch_size = MAX (1, config->batch_size / 2);
-  g_snprintf (value, 32, "%" G_GINT64_FORMAT, config->batch_size);
+  return whole (value, MAX (1, plan->config->batch_size / 2));
 }
 
-static void
-set_adam8 (FenConfig *config, const FenPlan *plan, char value[32])
+/* A processor computes in fp32 unless it is told otherwise: there amp alone saves nothing. */
+static gboolean
+set_bf16 (const FenPlan *plan, char value[32])
 {
-  config->use_8bit_optimizer = TRUE;
-  g_snprintf (value, 32, "true");
+  g_snprintf (value, 32, "bf16");
+  return plan->device.host_memory;
 }
 
-static void
-set_amp (FenConfig *config, const FenPlan *plan, char value[32])
+static gboolean
+set_window (const FenPlan *plan, char value[32])
 {
-  config->amp = TRUE;
-  if (plan->device.host_memory)
-    config->amp_dtype = FEN_AMP_BF16;
-  g_snprintf (value, 32, plan->device.host_memory ? "bf16" : "true");
+  return plan->settings.layer_window[0] == 0 && whole (value, MAX (1, plan->settings.row_tokens / 4));
 }
 
-static void
-set_flash (FenConfig *config, const FenPlan *plan, char value[32])
+static gboolean
+halve_row (const FenPlan *plan, char value[32])
 {
-  config->use_flash_attn = TRUE;
-  g_snprintf (value, 32, "true");
-}
-
-static void
-set_window (FenConfig *config, const FenPlan *plan, char value[32])
-{
-  config->window_size = MAX (1, plan->settings.row_tokens / 4);
-  config->window_pattern = FEN_WINDOW_ALL;
-  g_snprintf (value, 32, "%" G_GINT64_FORMAT, config->window_size);
-}
-
-static void
-halve_row (FenConfig *config, const FenPlan *plan, char value[32])
-{
-  config->max_seq_len = MAX (1, config->max_seq_len / 2);
-  g_snprintf (value, 32, "%" G_GINT64_FORMAT, config->max_seq_len);
+  return whole (value, MAX (1, plan->config->max_seq_len / 2));
 }
 
 static const struct {
@@ -104,14 +83,15 @@ static const struct {
   Change change;
   gboolean changes_math;
 } changes[] = {
-  { "gradient_checkpointing", set_checkpointing, FALSE },
-  { "checkpoint_attention", drop_kept_attention, FALSE },
-  { "use_chunked_training", set_chunked, FALSE },
+  { "gradient_checkpointing", turn_on, FALSE },
+  { "checkpoint_attention", turn_off, FALSE },
+  { "use_chunked_training", turn_on, FALSE },
   { "chunk_size", halve_chunk, FALSE },
-  { "use_flash_attn", set_flash, FALSE },
+  { "use_flash_attn", turn_on, FALSE },
   { "batch_size", halve_batch, TRUE },
-  { "use_8bit_optimizer", set_adam8, TRUE },
-  { "amp", set_amp, TRUE },
+  { "use_8bit_optimizer", turn_on, TRUE },
+  { "amp", turn_on, TRUE },
+  { "amp_dtype", set_bf16, TRUE },
   { "window_size", set_window, TRUE },
   { "max_seq_len", halve_row, TRUE },
 };
@@ -123,8 +103,7 @@ by_saving (gconstpointer a, gconstpointer b)
   return x->bytes_saved > y->bytes_saved ? -1 : x->bytes_saved < y->bytes_saved;
 }
 
-/* What an option changes must apply: chunk_size only when chunked, and so on; a change that saves nothing is not
- * worth a line. */
+/* A change that saves nothing (chunk_size when not chunked, and so on) is not worth a line. */
 GArray *
 fen_plan_suggestions (const FenPlan *plan)
 {
@@ -136,11 +115,10 @@ fen_plan_suggestions (const FenPlan *plan)
       g_autoptr (FenPlan) other = NULL;
       FenPlanSuggestion suggestion = { .option = changes[i].option, .changes_math = changes[i].changes_math };
 
-      if (changes[i].change == halve_chunk && !fen_plan_chunked (plan))
+      /* Set as a person would: what the option does not allow, or does not do alone, is no advice. */
+      if (!changes[i].change (plan, suggestion.value)
+          || !fen_config_set (config, fen_config_find_option (changes[i].option), suggestion.value, NULL))
         continue;
-      if (changes[i].change == set_window && plan->settings.layer_window[0] != 0)
-        continue;
-      changes[i].change (config, plan, suggestion.value);
       other = fen_plan_new (config, plan->model, plan->backend, &plan->device, plan->purpose, NULL);
       if (other == NULL)
         continue;
@@ -200,9 +178,9 @@ append_best (const FenPlan *plan, const FenPlanSuggestion *best, GString *text)
   g_string_append_printf (text, "; %s %s would save %s%s", best->option, best->value, saved,
                           best->fits ? " and fit" : "");
   if (strcmp (best->option, "batch_size") == 0)
-    g_string_append_printf (
-        text, " (with gradient_accumulation_steps %" G_GINT64_FORMAT " it is the same update)",
-        2 * plan->config->gradient_accumulation_steps);
+    g_string_append_printf (text,
+                            " (with gradient_accumulation_steps %" G_GINT64_FORMAT " it is the same update)",
+                            2 * plan->config->gradient_accumulation_steps);
 }
 
 /* The setting to change: the limit when it alone is in the way, otherwise what would help most. */
@@ -222,7 +200,8 @@ append_available (const FenPlan *plan, GString *text, guint64 available)
   g_autofree char *limit = fen_format_bytes (plan->config->memory_limit);
 
   if (plan->config->memory_limit != 0)
-    g_string_append_printf (text, "memory_limit %s leaves %s on %s; largest: ", limit, bytes, plan->device.name);
+    g_string_append_printf (text, "memory_limit %s leaves %s on %s; largest: ", limit, bytes,
+                            plan->device.name);
   else
     g_string_append_printf (text, "%s has %s; largest: ", plan->device.name, bytes);
 }
