@@ -13,4 +13,7 @@ G_DECLARE_FINAL_TYPE (FenMaskView, fen_mask_view, FEN, MASK_VIEW, GtkWidget)
 
 GtkWidget *fen_mask_view_new (FenSettings *settings);
 
+/* What the drawing shows, in words, one sentence a line; also the property "description". */
+const char *fen_mask_view_get_description (FenMaskView *self);
+
 G_END_DECLS
