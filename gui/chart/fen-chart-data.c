@@ -7,6 +7,7 @@
 #define LARGEST 1e300  /* beyond, ranges would overflow */
 #define LOW_SHARE 0.01 /* percentiles */
 #define HIGH_SHARE 0.99
+#define MOST_MARKERS 6 /* in one tooltip */
 
 /* ---- bringing up to date ---- */
 
@@ -255,6 +256,56 @@ fen_chart_item_value (FenChart *self, const FenChartItem *item)
   g_autofree char *where = fen_axis_format (axis, place);
   /* Translators: a value and the place (step, time) where it was measured */
   return g_strdup_printf (_ ("%s at %s"), value, where);
+}
+
+char *
+fen_chart_values_text (FenChart *self)
+{
+  FenAxis axis = fen_chart_group_get_axis (self->group);
+  double cursor = fen_chart_group_get_cursor (self->group);
+  g_autoptr (GString) text = g_string_new (NULL);
+  if (!isnan (cursor))
+    {
+      g_autofree char *place = fen_axis_format (axis, cursor);
+      g_string_append_printf (text, _ ("%s %s"), fen_axis_title (axis), place);
+    }
+  for (guint i = 0; i < self->items->len; i++)
+    {
+      const FenChartItem *item = fen_chart_item (self, i);
+      if (!item->visible)
+        continue;
+      g_autofree char *value = fen_chart_item_value (self, item);
+      if (text->len > 0)
+        g_string_append_c (text, '\n');
+      g_string_append_printf (text, _ ("%s: %s"), item->name, value);
+    }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+char *
+fen_chart_markers_near (FenChart *self, double place, double reach)
+{
+  FenAxis axis = fen_chart_group_get_axis (self->group);
+  g_autoptr (GString) text = g_string_new (NULL);
+  guint n = 0;
+  for (guint i = 0; i < self->markers->len; i++)
+    {
+      const FenMarker *marker = &g_array_index (self->markers, FenMarker, i);
+      if (!(fabs (marker->x[axis] - place) <= reach) || n++ >= MOST_MARKERS)
+        continue;
+      if (text->len > 0)
+        g_string_append_c (text, '\n');
+      g_string_append (text, marker->text);
+    }
+  if (n == 0)
+    return NULL;
+  if (n > MOST_MARKERS)
+    {
+      g_string_append_c (text, '\n');
+      g_string_append_printf (text, ngettext ("and %u more", "and %u more", n - MOST_MARKERS),
+                              n - MOST_MARKERS);
+    }
+  return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
 /* ---- the cursor ---- */

@@ -3,11 +3,11 @@
 
 #include <glib/gi18n.h>
 
-#define LABEL_ROOM 8.0 /* between the widest label and the edge */
-#define LINE_WIDTH 1.5
-#define THICK_WIDTH 2.25 /* smoothed lines, and every second round of dashes */
-#define TOP_ROOM 10.0    /* for the markers' heads and half a label */
-#define HEAD 4.0         /* half the size of a marker's head */
+#define LABEL_ROOM 8.0  /* between the widest label and the edge */
+#define LINE_WIDTH 2.0  /* covers a whole row of pixels wherever it is */
+#define THICK_WIDTH 2.5 /* smoothed lines */
+#define TOP_ROOM 10.0   /* for the markers' heads and half a label */
+#define HEAD 4.0        /* half the size of a marker's head */
 #define CURSOR_DISC 3.5
 
 FenPen
@@ -15,6 +15,28 @@ fen_chart_item_pen (const FenChartItem *item, const FenLook *look)
 {
   return (FenPen){ look->palette[item->color % FEN_N_COLORS],
                    item->style == FEN_CHART_SMOOTHED ? THICK_WIDTH : LINE_WIDTH, item->dash };
+}
+
+void
+fen_chart_draw_sample (const FenChartItem *item, GtkSnapshot *snapshot, const FenLook *look, double x,
+                       double middle, double pixel)
+{
+  FenPen pen = fen_chart_item_pen (item, look);
+  FenFrame frame = { .pixel = pixel };
+  double top = middle - FEN_SAMPLE_HEIGHT / 2.0;
+  if (item->style == FEN_CHART_STACKED)
+    {
+      GdkRGBA fill = pen.color;
+      fill.alpha *= (float)look->area_alpha;
+      fen_draw_box (snapshot, &fill, x, top, FEN_SAMPLE_WIDTH, FEN_SAMPLE_HEIGHT);
+      fen_draw_box (snapshot, &pen.color, x, top, FEN_SAMPLE_WIDTH, 1.5);
+      return;
+    }
+  for (double along = 0; along < FEN_SAMPLE_WIDTH; along += pixel)
+    if (fen_dash_is_on (pen.dash, along))
+      fen_draw_box (snapshot, &pen.color, x + along, middle - pen.width / 2, pixel, pen.width);
+  if (item->style == FEN_CHART_POINTS)
+    fen_draw_disc (snapshot, &frame, &pen.color, x + FEN_SAMPLE_WIDTH / 2.0, middle, 3);
 }
 
 static void

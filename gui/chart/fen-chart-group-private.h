@@ -8,6 +8,8 @@ G_BEGIN_DECLS
 /* The first and last place of what `chart` shows, on the group's axis, and the width its tick labels take; min > max:
  * it shows nothing. Charts of one page show the union, so that the same place is at the same spot in all of them. */
 void fen_chart_group_tell (FenChartGroup *self, gpointer chart, double min, double max, double gutter);
+/* Inside "changed": does it come from new data, and from which chart? NULL: a person did something. */
+gpointer fen_chart_group_get_teller (FenChartGroup *self);
 void fen_chart_group_forget (FenChartGroup *self, gpointer chart);
 
 /* All that there is; FALSE when no chart shows anything. */

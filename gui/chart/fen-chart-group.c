@@ -21,6 +21,7 @@ struct _FenChartGroup {
   double cursor;
   GHashTable *told; /* chart -> Told */
   Told all;         /* of all of them */
+  gpointer teller;  /* while a chart's telling is passed on */
   guint64 generation;
 };
 
@@ -226,14 +227,25 @@ fen_chart_group_tell (FenChartGroup *self, gpointer chart, double min, double ma
   if (told == NULL)
     g_hash_table_insert (self->told, chart, told = g_new (Told, 1));
   *told = (Told){ min, max, gutter };
+  self->teller = chart;
   gather (self);
+  self->teller = NULL;
+}
+
+gpointer
+fen_chart_group_get_teller (FenChartGroup *self)
+{
+  return self->teller;
 }
 
 void
 fen_chart_group_forget (FenChartGroup *self, gpointer chart)
 {
-  if (g_hash_table_remove (self->told, chart))
-    gather (self);
+  if (!g_hash_table_remove (self->told, chart))
+    return;
+  self->teller = chart;
+  gather (self);
+  self->teller = NULL;
 }
 
 double

@@ -46,6 +46,8 @@ struct _FenChart {
   guint64 generation; /* of the group, as last heard */
 
   GtkWidget *header, *title_label, *place_label, *legend, *plot, *message, *message_label;
+  GtkFileChooserNative *chooser; /* while one is open */
+  GCancellable *cancellable;     /* of exports */
 };
 
 #define fen_chart_item(self, i) ((FenChartItem *)g_ptr_array_index ((self)->items, i))
@@ -71,6 +73,13 @@ double fen_chart_snap (FenChart *self, double place);
 /* What a curve's legend entry says: at the cursor, or last. */
 char *fen_chart_item_value (FenChart *self, const FenChartItem *item);
 
+/* The cursor's place and each visible curve's value there, one a line; the last ones without a cursor. */
+char *fen_chart_values_text (FenChart *self);
+/* The texts of the markers within `reach` of a place, one a line; NULL: none. */
+char *fen_chart_markers_near (FenChart *self, double place, double reach);
+
+#define FEN_MARKER_REACH 5.0 /* logical pixels */
+
 /* ---- fen-chart-draw.c ---- */
 
 /* Everything but the cursor into a plot of this size, labels included. Sets *frame to where the plot area came to lie.
@@ -84,6 +93,28 @@ void fen_chart_draw_cursor (FenChart *self, GtkSnapshot *snapshot, const FenLook
                             const FenFrame *frame);
 /* How the line of an item is drawn: the same in the plot and in the legend. */
 FenPen fen_chart_item_pen (const FenChartItem *item, const FenLook *look);
+/* A piece of it, FEN_SAMPLE_WIDTH by FEN_SAMPLE_HEIGHT, from x, around `middle`. */
+#define FEN_SAMPLE_WIDTH 22
+#define FEN_SAMPLE_HEIGHT 10
+void fen_chart_draw_sample (const FenChartItem *item, GtkSnapshot *snapshot, const FenLook *look, double x,
+                            double middle, double pixel);
+
+/* ---- fen-picture.c ---- */
+
+/* The whole chart, `scale` device pixels to a logical one. */
+GdkTexture *fen_chart_render (FenChart *self, double width, double height, double scale, GError **error);
+void fen_chart_export_png_async (FenChart *self, const char *path, GCancellable *cancellable,
+                                 GAsyncReadyCallback callback, gpointer user_data);
+gboolean fen_chart_export_png_finish (FenChart *self, GAsyncResult *result, GError **error);
+
+/* ---- fen-chart-actions.c ---- */
+
+void fen_chart_install_actions (GtkWidgetClass *klass);
+GMenuModel *fen_chart_menu_new (void);
+/* The line at the foot that says how an export went. */
+void fen_chart_build_message (FenChart *self);
+/* What choosing a file does. */
+void fen_chart_export_to (FenChart *self, const char *path, gboolean csv);
 
 /* ---- fen-plot.c: the drawing widget ---- */
 

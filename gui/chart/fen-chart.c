@@ -184,15 +184,16 @@ fen_chart_data_changed (FenChart *self)
   queue (self);
 }
 
-/* The cursor alone moves without drawing a curve again. */
+/* The cursor alone moves without drawing a curve again. What another chart told comes with data, at the pace of data;
+ * what this one told, it is about to draw. */
 static void
 on_group_changed (FenChart *self)
 {
   guint64 generation = fen_chart_group_get_generation (self->group);
   if (generation == self->generation)
     fen_plot_queue_cursor (FEN_PLOT (self->plot));
-  else
-    fen_plot_queue (FEN_PLOT (self->plot), FALSE);
+  else if (fen_chart_group_get_teller (self->group) != self)
+    fen_plot_queue (FEN_PLOT (self->plot), fen_chart_group_get_teller (self->group) != NULL);
   self->generation = generation;
 }
 
@@ -247,6 +248,9 @@ fen_chart_dispose (GObject *object)
   g_clear_pointer (&self->header, gtk_widget_unparent);
   g_clear_pointer (&self->legend, gtk_widget_unparent);
   g_clear_pointer (&self->plot, gtk_widget_unparent);
+  g_clear_pointer (&self->message, gtk_widget_unparent);
+  g_cancellable_cancel (self->cancellable);
+  g_clear_object (&self->chooser);
   G_OBJECT_CLASS (fen_chart_parent_class)->dispose (object);
 }
 
@@ -255,6 +259,7 @@ fen_chart_finalize (GObject *object)
 {
   FenChart *self = FEN_CHART (object);
   g_clear_object (&self->group);
+  g_clear_object (&self->cancellable);
   g_ptr_array_unref (self->items);
   g_array_unref (self->levels);
   g_array_unref (self->markers);
@@ -281,6 +286,7 @@ fen_chart_class_init (FenChartClass *klass)
   gtk_widget_class_set_layout_manager_type (widget_class, GTK_TYPE_BOX_LAYOUT);
   gtk_widget_class_set_css_name (widget_class, "chart");
   gtk_widget_class_set_accessible_role (widget_class, GTK_ACCESSIBLE_ROLE_GROUP);
+  fen_chart_install_actions (widget_class);
 }
 
 static void
@@ -292,6 +298,7 @@ fen_chart_init (FenChart *self)
   self->markers = g_array_new (FALSE, FALSE, sizeof (FenMarker));
   g_array_set_clear_func (self->markers, marker_clear);
   self->stack = fen_stack_new ();
+  self->cancellable = g_cancellable_new ();
   gtk_orientable_set_orientation (GTK_ORIENTABLE (gtk_widget_get_layout_manager (GTK_WIDGET (self))),
                                   GTK_ORIENTATION_VERTICAL);
   gtk_box_layout_set_spacing (GTK_BOX_LAYOUT (gtk_widget_get_layout_manager (GTK_WIDGET (self))), 6);
@@ -330,6 +337,7 @@ fen_chart_new (const char *title, FenUnit unit, FenChartGroup *group)
   gtk_widget_set_parent (self->legend, GTK_WIDGET (self));
   self->plot = fen_plot_new (self);
   gtk_widget_set_parent (self->plot, GTK_WIDGET (self));
+  fen_chart_build_message (self);
   gtk_accessible_update_property (GTK_ACCESSIBLE (self), GTK_ACCESSIBLE_PROPERTY_LABEL, self->title, -1);
   return self;
 }

@@ -7,8 +7,6 @@
 
 #include <glib/gi18n.h>
 
-#define SWATCH_WIDTH 22
-#define SWATCH_HEIGHT 10
 #define GAP 6
 #define NAME_CHARS 28 /* names of runs may be long */
 
@@ -29,30 +27,15 @@ static void
 fen_swatch_snapshot (GtkWidget *widget, GtkSnapshot *snapshot)
 {
   FenSwatch *self = FEN_SWATCH (widget);
-  const FenLook *look = fen_plot_get_look (self->plot);
-  FenPen pen = fen_chart_item_pen (&self->item, look);
-  FenFrame frame = { .pixel = 1.0 / gtk_widget_get_scale_factor (widget) };
-  double width = gtk_widget_get_width (widget), middle = gtk_widget_get_height (widget) / 2.0;
-  if (self->item.style == FEN_CHART_STACKED)
-    {
-      GdkRGBA fill = pen.color;
-      fill.alpha *= (float)look->area_alpha;
-      fen_draw_box (snapshot, &fill, 0, 0, width, 2 * middle);
-      fen_draw_box (snapshot, &pen.color, 0, 0, width, 1.5);
-      return;
-    }
-  for (double x = 0; x < width; x += frame.pixel)
-    if (fen_dash_is_on (pen.dash, x))
-      fen_draw_box (snapshot, &pen.color, x, middle - pen.width / 2, frame.pixel, pen.width);
-  if (self->item.style == FEN_CHART_POINTS)
-    fen_draw_disc (snapshot, &frame, &pen.color, width / 2, middle, 3);
+  fen_chart_draw_sample (&self->item, snapshot, fen_plot_get_look (self->plot), 0,
+                         gtk_widget_get_height (widget) / 2.0, 1.0 / gtk_widget_get_scale_factor (widget));
 }
 
 static void
 fen_swatch_measure (GtkWidget *widget, GtkOrientation orientation, int for_size, int *minimum, int *natural,
                     int *minimum_baseline, int *natural_baseline)
 {
-  *minimum = *natural = orientation == GTK_ORIENTATION_HORIZONTAL ? SWATCH_WIDTH : SWATCH_HEIGHT;
+  *minimum = *natural = orientation == GTK_ORIENTATION_HORIZONTAL ? FEN_SAMPLE_WIDTH : FEN_SAMPLE_HEIGHT;
 }
 
 static void
@@ -251,9 +234,21 @@ fen_chart_update_legend (FenChart *self)
       gtk_label_set_text (GTK_LABEL (self->place_label), "");
       return;
     }
+  double min, max, width = MAX (1, gtk_widget_get_width (self->plot));
   FenAxis axis = fen_chart_group_get_axis (self->group);
+  fen_chart_group_get_shown (self->group, &min, &max);
   g_autofree char *place = fen_axis_format (axis, cursor);
   /* Translators: what an axis shows and where the cursor is on it, such as "Step 1,240" */
   g_autofree char *text = g_strdup_printf (_ ("%s %s"), fen_axis_title (axis), place);
-  gtk_label_set_text (GTK_LABEL (self->place_label), text);
+  g_autofree char *marker = fen_chart_markers_near (self, cursor, FEN_MARKER_REACH / width * (max - min));
+  if (marker == NULL)
+    {
+      gtk_label_set_text (GTK_LABEL (self->place_label), text);
+      return;
+    }
+  /* A row has room for the first of them; the tooltip has all. */
+  g_strdelimit (marker, "\n", '\0');
+  /* Translators: where the cursor is and what happened there: "Step 1,240 – Checkpoint saved" */
+  g_autofree char *both = g_strdup_printf (_ ("%s – %s"), text, marker);
+  gtk_label_set_text (GTK_LABEL (self->place_label), both);
 }

@@ -10,7 +10,7 @@
  * Assistive technology sees an image with the chart's title as its name; the description is made anew at most once a
  * second.
  */
-#include "gui/chart/fen-chart-private.h"
+#include "gui/chart/fen-plot-input-private.h"
 
 #include <adwaita.h>
 
@@ -20,6 +20,7 @@
 struct _FenPlot {
   GtkWidget parent_instance;
   FenChart *chart; /* the parent; NULL when it is going away */
+  FenPlotInput *input;
   FenLook look;
   gboolean look_valid;
   GskRenderNode *curves; /* NULL: draw them */
@@ -115,6 +116,13 @@ static void
 describe (FenPlot *self)
 {
   g_autofree char *text = fen_chart_describe (self->chart);
+  if (!isnan (fen_chart_group_get_cursor (self->chart->group)))
+    {
+      g_autofree char *values = fen_chart_values_text (self->chart);
+      char *both = g_strconcat (values, "\n", text, NULL);
+      g_free (text);
+      text = both;
+    }
   gtk_accessible_update_property (GTK_ACCESSIBLE (self), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, text, -1);
 }
 
@@ -195,6 +203,7 @@ fen_plot_queue_cursor (FenPlot *self)
   if (!gtk_widget_get_mapped (GTK_WIDGET (self)))
     return;
   fen_chart_update_legend (self->chart);
+  describe_soon (self);
   gtk_widget_queue_draw (GTK_WIDGET (self));
 }
 
@@ -252,6 +261,18 @@ fen_plot_snapshot (GtkWidget *widget, GtkSnapshot *snapshot)
   if (self->curves != NULL)
     gtk_snapshot_append_node (snapshot, self->curves);
   fen_chart_draw_cursor (self->chart, snapshot, fen_plot_get_look (self), &self->frame);
+  fen_plot_input_draw (self->input, snapshot, fen_plot_get_look (self), &self->frame);
+}
+
+static void
+fen_plot_size_allocate (GtkWidget *widget, int width, int height, int baseline)
+{
+  FenPlot *self = FEN_PLOT (widget);
+  if (self->input != NULL)
+    fen_plot_input_allocate (self->input);
+  /* The gutter depends on the height; and a new size is drawn at once. */
+  if (height != self->drawn_height)
+    fen_plot_queue (self, FALSE);
 }
 
 static void
@@ -285,6 +306,7 @@ fen_plot_dispose (GObject *object)
 {
   FenPlot *self = FEN_PLOT (object);
   stop (self);
+  g_clear_pointer (&self->input, fen_plot_input_free);
   self->chart = NULL;
   g_clear_pointer (&self->curves, gsk_render_node_unref);
   G_OBJECT_CLASS (fen_plot_parent_class)->dispose (object);
@@ -301,6 +323,7 @@ fen_plot_class_init (FenPlotClass *klass)
   widget_class->map = fen_plot_map;
   widget_class->unmap = fen_plot_unmap;
   widget_class->measure = fen_plot_measure;
+  widget_class->size_allocate = fen_plot_size_allocate;
   widget_class->snapshot = fen_plot_snapshot;
   gtk_widget_class_set_css_name (widget_class, "plot");
   gtk_widget_class_set_accessible_role (widget_class, GTK_ACCESSIBLE_ROLE_IMG);
@@ -321,6 +344,7 @@ fen_plot_new (FenChart *chart)
 {
   FenPlot *self = g_object_new (FEN_TYPE_PLOT, NULL);
   self->chart = chart;
+  self->input = fen_plot_input_new (self, chart);
   gtk_accessible_update_property (GTK_ACCESSIBLE (self), GTK_ACCESSIBLE_PROPERTY_LABEL,
                                   fen_chart_get_title (chart), -1);
   return GTK_WIDGET (self);
