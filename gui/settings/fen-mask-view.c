@@ -175,7 +175,10 @@ fen_mask_view_get_property (GObject *object, guint id, GValue *value, GParamSpec
 static void
 fen_mask_view_dispose (GObject *object)
 {
-  g_clear_object (&FEN_MASK_VIEW (object)->settings);
+  FenMaskView *self = FEN_MASK_VIEW (object);
+  if (self->settings != NULL)
+    g_signal_handlers_disconnect_by_data (self->settings, self);
+  g_clear_object (&self->settings);
   G_OBJECT_CLASS (fen_mask_view_parent_class)->dispose (object);
 }
 

@@ -221,6 +221,7 @@ entry_new (FenOptionControl *self)
   const FenOption *option = self->option;
   gtk_widget_set_hexpand (entry, TRUE);
   gtk_editable_set_width_chars (GTK_EDITABLE (entry), ENTRY_CHARS);
+  gtk_editable_set_max_width_chars (GTK_EDITABLE (entry), ENTRY_CHARS);
   if (option->zero_means != NULL)
     gtk_entry_set_placeholder_text (GTK_ENTRY (entry), _ (option->zero_means));
   if (option->type == FEN_OPTION_INT)

@@ -225,6 +225,8 @@ static void
 fen_option_row_dispose (GObject *object)
 {
   FenOptionRow *self = FEN_OPTION_ROW (object);
+  if (self->settings != NULL)
+    g_signal_handlers_disconnect_by_data (self->settings, self);
   g_clear_pointer (&self->control, fen_option_control_free);
   if (self->info != NULL)
     gtk_menu_button_set_create_popup_func (self->info, NULL, NULL, NULL);

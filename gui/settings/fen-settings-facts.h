@@ -27,7 +27,8 @@ FenPlan *fen_settings_facts_get_plan (FenSettingsFacts *self);
 /* Why there is no plan or tokenizer, or why the plan does not fit, and the option to blame (may be NULL). */
 const char *fen_settings_facts_get_plan_error (FenSettingsFacts *self, const FenOption **option);
 /* Device memory that a run may take: free now, cut by memory_limit; total of the device. FALSE while not known. */
-gboolean fen_settings_facts_get_device (FenSettingsFacts *self, guint64 *available, guint64 *total, gboolean *is_cpu);
+gboolean fen_settings_facts_get_device (FenSettingsFacts *self, guint64 *available, guint64 *total,
+                                        gboolean *is_cpu);
 const char *fen_settings_facts_get_device_name (FenSettingsFacts *self);
 /* Why `auto` did not take a graphics card, ... (GPtrArray of char *). */
 const GPtrArray *fen_settings_facts_get_notes (FenSettingsFacts *self);
