@@ -1,7 +1,7 @@
 /* fen-advice.c: the rules of thumb as tables (see fen-advice.h). */
 #include "core/config/fen-advice.h"
 
-#include <glib/gi18n.h>
+#include <glib/gi18n-lib.h>
 
 #define K 1024
 #define GIBIBYTE (G_GUINT64_CONSTANT (1) << 30)
@@ -117,37 +117,49 @@ fen_advice_for (gint64 context, FenAdviceTask task, guint64 memory_bytes, FenAdv
   advise_method (context, memory_bytes, advice);
 }
 
-static void
-append_range (GString *text, gint64 min, gint64 max)
+/* "2048 (1024 to 4096)" */
+static char *
+with_range (gint64 pick, gint64 min, gint64 max)
 {
-  if (min < max)
-    g_string_append_printf (text, " (%" G_GINT64_FORMAT " to %" G_GINT64_FORMAT ")", min, max);
+  if (min >= max)
+    return g_strdup_printf ("%" G_GINT64_FORMAT, pick);
+  g_autofree char *low = g_strdup_printf ("%" G_GINT64_FORMAT, min);
+  g_autofree char *high = g_strdup_printf ("%" G_GINT64_FORMAT, max);
+  g_autofree char *middle = g_strdup_printf ("%" G_GINT64_FORMAT, pick);
+  /* Translators: a number of tokens, and the range that is reasonable. */
+  return g_strdup_printf (_ ("%s (%s to %s)"), middle, low, high);
+}
+
+static char *
+window_text (const FenAdvice *advice)
+{
+  if (advice->window_size == 0)
+    return g_strdup (_ ("No window"));
+  g_autofree char *tokens = with_range (advice->window_size, advice->window_min, advice->window_max);
+  /* Translators: a window of attention, in tokens. */
+  return g_strdup_printf (_ ("Window %s"), tokens);
+}
+
+static char *
+method_text (const FenAdvice *advice)
+{
+  g_autofree char *tokens = with_range (advice->chunk_size, advice->chunk_min, advice->chunk_max);
+  if (!advice->use_chunked_training && !advice->chunking_optional)
+    return g_strdup (advice->cpu_offload ? _ ("FlashAttn-2 alone and CPU offload") : _ ("FlashAttn-2 alone"));
+  if (!advice->use_chunked_training)
+    return g_strdup_printf (_ ("FlashAttn-2 alone, or with chunks of %s"), tokens);
+  return g_strdup_printf (advice->cpu_offload ? _ ("FlashAttn-2 with chunks of %s and CPU offload")
+                                              : _ ("FlashAttn-2 with chunks of %s"),
+                          tokens);
 }
 
 char *
 fen_advice_to_text (const FenAdvice *advice)
 {
-  GString *text = g_string_new (NULL);
-  if (advice->window_size == 0)
-    g_string_append (text, "No window");
-  else
-    {
-      g_string_append_printf (text, "Window %" G_GINT64_FORMAT, advice->window_size);
-      append_range (text, advice->window_min, advice->window_max);
-    }
-  g_string_append_printf (text, ": %s; FlashAttn-2", advice->window_reason);
-  if (advice->use_chunked_training || advice->chunking_optional)
-    {
-      g_string_append_printf (text, "%s chunks of %" G_GINT64_FORMAT,
-                              advice->use_chunked_training ? " with" : " alone, or with", advice->chunk_size);
-      append_range (text, advice->chunk_min, advice->chunk_max);
-    }
-  else
-    g_string_append (text, " alone");
-  if (advice->cpu_offload)
-    g_string_append (text, " and CPU offload");
-  g_string_append_printf (text, ": %s.", advice->method_reason);
-  return g_string_free (text, FALSE);
+  g_autofree char *window = window_text (advice), *method = method_text (advice);
+  /* Translators: "Window 2048", why, "FlashAttn-2 alone", why. */
+  return g_strdup_printf (_ ("%s: %s; %s: %s."), window, _ (advice->window_reason), method,
+                          _ (advice->method_reason));
 }
 
 void

@@ -3,7 +3,9 @@
 #include "core/config/fen-presets.h"
 
 #include "core/base/fen-error.h"
-#include "core/config/fen-config.h"
+#include "core/config/fen-config-private.h"
+
+#include <glib/gi18n-lib.h>
 
 /* Long contexts are what this program is for, so its own shapes rotate as slowly as Llama 3 does. */
 #define OWN_ROPE_THETA 500000.0
@@ -12,7 +14,7 @@ static const FenPreset presets[] = {
   { .name = "nano",
     .architecture = "gpt2",
     .description
-    = "0.8 million parameters beside the embeddings, GPT-2 architecture: nanoGPT's size for a processor",
+    = N_ ("0.8 million parameters beside the embeddings, GPT-2 architecture: nanoGPT's size for a processor"),
     .hidden = 128,
     .layers = 4,
     .heads = 4,
@@ -24,7 +26,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "1M",
     .architecture = "llama",
-    .description = "1 million parameters, Llama architecture: tries settings out in a minute",
+    .description = N_ ("1 million parameters, Llama architecture: tries settings out in a minute"),
     .hidden = 128,
     .layers = 3,
     .heads = 4,
@@ -36,7 +38,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "5M",
     .architecture = "llama",
-    .description = "5 million parameters, Llama architecture: learns a small corpus on a processor",
+    .description = N_ ("5 million parameters, Llama architecture: learns a small corpus on a processor"),
     .hidden = 256,
     .layers = 6,
     .heads = 4,
@@ -48,7 +50,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "10M",
     .architecture = "llama",
-    .description = "10 million parameters, Llama architecture: the default",
+    .description = N_ ("10 million parameters, Llama architecture: the default"),
     .hidden = 384,
     .layers = 6,
     .heads = 6,
@@ -61,7 +63,7 @@ static const FenPreset presets[] = {
   { .name = "20M",
     .architecture = "llama",
     .description
-    = "20 million parameters, Llama architecture: an evening on a processor, minutes on a graphics card",
+    = N_ ("20 million parameters, Llama architecture: an evening on a processor, minutes on a graphics card"),
     .hidden = 512,
     .layers = 8,
     .heads = 8,
@@ -73,7 +75,8 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "50M",
     .architecture = "llama",
-    .description = "50 million parameters, Llama architecture: fluent paragraphs after hundreds of megabytes",
+    .description
+    = N_ ("50 million parameters, Llama architecture: fluent paragraphs after hundreds of megabytes"),
     .hidden = 640,
     .layers = 12,
     .heads = 10,
@@ -85,7 +88,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "gpt2",
     .architecture = "gpt2",
-    .description = "GPT-2, 124 million parameters, 1,024 positions",
+    .description = N_ ("GPT-2, 124 million parameters, 1,024 positions"),
     .hidden = 768,
     .layers = 12,
     .heads = 12,
@@ -98,7 +101,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "gpt2-medium",
     .architecture = "gpt2",
-    .description = "GPT-2 medium, 355 million parameters, 1,024 positions",
+    .description = N_ ("GPT-2 medium, 355 million parameters, 1,024 positions"),
     .hidden = 1024,
     .layers = 24,
     .heads = 16,
@@ -111,7 +114,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "qwen2-0.5b",
     .architecture = "qwen2",
-    .description = "Qwen2 0.5B, 494 million parameters, 131,072 positions",
+    .description = N_ ("Qwen2 0.5B, 494 million parameters, 131,072 positions"),
     .hidden = 896,
     .layers = 24,
     .heads = 14,
@@ -125,7 +128,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-6 },
   { .name = "gpt2-large",
     .architecture = "gpt2",
-    .description = "GPT-2 large, 774 million parameters, 1,024 positions",
+    .description = N_ ("GPT-2 large, 774 million parameters, 1,024 positions"),
     .hidden = 1280,
     .layers = 36,
     .heads = 20,
@@ -138,7 +141,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "llama-1b",
     .architecture = "llama",
-    .description = "Llama 3.2 1B, 1.24 billion parameters, 131,072 positions",
+    .description = N_ ("Llama 3.2 1B, 1.24 billion parameters, 131,072 positions"),
     .hidden = 2048,
     .layers = 16,
     .heads = 32,
@@ -153,7 +156,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "qwen2-1.5b",
     .architecture = "qwen2",
-    .description = "Qwen2 1.5B, 1.54 billion parameters, 131,072 positions",
+    .description = N_ ("Qwen2 1.5B, 1.54 billion parameters, 131,072 positions"),
     .hidden = 1536,
     .layers = 28,
     .heads = 12,
@@ -167,7 +170,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-6 },
   { .name = "gpt2-xl",
     .architecture = "gpt2",
-    .description = "GPT-2 XL, 1.56 billion parameters, 1,024 positions",
+    .description = N_ ("GPT-2 XL, 1.56 billion parameters, 1,024 positions"),
     .hidden = 1600,
     .layers = 48,
     .heads = 25,
@@ -180,7 +183,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "llama-3b",
     .architecture = "llama",
-    .description = "Llama 3.2 3B, 3.21 billion parameters, 131,072 positions",
+    .description = N_ ("Llama 3.2 3B, 3.21 billion parameters, 131,072 positions"),
     .hidden = 3072,
     .layers = 28,
     .heads = 24,
@@ -195,7 +198,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "mistral-7b",
     .architecture = "mistral",
-    .description = "Mistral 7B v0.1, 7.24 billion parameters, 32,768 positions, its own window of 4,096",
+    .description = N_ ("Mistral 7B v0.1, 7.24 billion parameters, 32,768 positions, its own window of 4,096"),
     .hidden = 4096,
     .layers = 32,
     .heads = 32,
@@ -209,7 +212,7 @@ static const FenPreset presets[] = {
     .norm_epsilon = 1e-5 },
   { .name = "llama-8b",
     .architecture = "llama",
-    .description = "Llama 3.1 8B, 8.03 billion parameters, 131,072 positions",
+    .description = N_ ("Llama 3.1 8B, 8.03 billion parameters, 131,072 positions"),
     .hidden = 4096,
     .layers = 32,
     .heads = 32,
@@ -249,8 +252,10 @@ fen_preset_lookup (const char *name, GError **error)
   for (const FenPreset *preset = presets; preset->name != NULL; preset++)
     g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", preset->name);
   g_autofree char *quoted = fen_error_quote (name);
-  g_set_error (error, FEN_CONFIG_ERROR, FEN_CONFIG_ERROR_RANGE,
-               "model %s is neither a folder nor a preset; the presets are %s", quoted, list->str);
+  /* Translators: what was given as the model, a list of names. */
+  fen_config_fail (error, FEN_CONFIG_ERROR_RANGE, fen_config_find_option ("model"),
+                   g_strdup_printf (_ ("model %s is neither a folder nor a preset; the presets are %s"),
+                                    quoted, list->str));
   g_string_free (list, TRUE);
   return NULL;
 }

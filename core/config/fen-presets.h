@@ -21,7 +21,7 @@ typedef struct {
 typedef struct {
   const char *name;         /* "10M" */
   const char *architecture; /* "gpt2", "llama", "mistral" or "qwen2": model_type in config.json */
-  const char *description;  /* one line for lists and the window */
+  const char *description;  /* one line for lists and the window, translatable */
   gint64 hidden, layers, heads, kv_heads, head_dim, intermediate;
   gint64 max_positions; /* 0 = no limit of its own: the saved config.json says the run's context */
   gint64 vocab_size;    /* 0 = the tokenizer's */

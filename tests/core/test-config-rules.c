@@ -89,6 +89,75 @@ test_notes (void)
     }
 }
 
+/* Errors carry the setting to change, also through copies; the window reads no sentences. */
+static void
+test_whose_error (void)
+{
+  static const FenModelShape gpt2 = { .hidden = 768,
+                                      .heads = 12,
+                                      .kv_heads = 12,
+                                      .layers = 12,
+                                      .vocab_size = 50257,
+                                      .max_positions = 1024,
+                                      .learned_positions = TRUE };
+  static const struct {
+    const char *settings, *option;
+  } cases[] = {
+    { "chunk_carry=truncated", "chunk_carry" },
+    { "log_file=a.txt dataset_file=a.txt", "log_file" },
+    { "window_size=16 expert=off", "window_size" },
+    { "model=gpt2", "max_seq_len" },
+    { "model=gpt2 max_seq_len=512 vocab_size=300", "vocab_size" },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (FenConfig) config = config_with (cases[i].settings);
+      g_autoptr (GError) error = NULL;
+      if (fen_config_validate (config, NULL, &error))
+        fen_config_validate_model (config, &gpt2, NULL, &error);
+      g_assert_cmpstr (fen_config_error_get_option (error), ==, cases[i].option);
+      g_autoptr (GError) copy = g_error_copy (error);
+      g_prefix_error (&copy, "file: ");
+      g_assert_cmpstr (fen_config_error_get_option (copy), ==, cases[i].option);
+    }
+  g_autoptr (GError) other = g_error_new_literal (G_FILE_ERROR, 0, "no setting's");
+  g_assert_null (fen_config_error_get_option (other));
+  g_assert_null (fen_config_error_get_option (NULL));
+  g_autoptr (GError) preset = NULL;
+  g_assert_null (fen_preset_lookup ("11M", &preset));
+  g_assert_cmpstr (fen_config_error_get_option (preset), ==, "model");
+}
+
+/* The same findings in the window's words: all of them, with their kinds and options. */
+static void
+test_findings (void)
+{
+  static const struct {
+    FenFindingKind kind;
+    const char *option, *text;
+  } expected[] = {
+    { FEN_FINDING_NOTE, "window_size", "Window Size 4096 >= Context Length 2048: full attention" },
+    { FEN_FINDING_INACTIVE, "sink_tokens", "full attention sees every token" },
+    { FEN_FINDING_INACTIVE, "chunk_size", "Context Chunking is off" },
+    { FEN_FINDING_ERROR, "chunk_carry",
+      "Carry Truncated (not exact: gradients stop at chunk borders) needs Context Chunking: switch that on, "
+      "or set "
+      "Carry to Exact" },
+    { FEN_FINDING_INACTIVE, "lr_decay_share", "Schedule is not Warm-up, Stable, Decay" },
+    { FEN_FINDING_INACTIVE, "text_field", "the dataset is no .jsonl file" },
+  };
+  g_autoptr (FenConfig) config = config_with ("window_size=4096 sink_tokens=4 chunk_carry=truncated");
+  g_autoptr (GPtrArray) findings = fen_config_check (config, NULL, FEN_WORDS_TITLES);
+  g_assert_cmpuint (findings->len, ==, G_N_ELEMENTS (expected));
+  for (guint i = 0; i < findings->len; i++)
+    {
+      const FenFinding *finding = findings->pdata[i];
+      g_assert_cmpint (finding->kind, ==, expected[i].kind);
+      g_assert_cmpstr (finding->option->name, ==, expected[i].option);
+      g_assert_cmpstr (finding->text, ==, expected[i].text);
+    }
+}
+
 static void
 test_conflicts (void)
 {
@@ -474,6 +543,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/config-rules/notes", test_notes);
+  g_test_add_func ("/config-rules/whose-error", test_whose_error);
+  g_test_add_func ("/config-rules/findings", test_findings);
   g_test_add_func ("/config-rules/conflicts", test_conflicts);
   g_test_add_func ("/config-rules/model", test_model);
   g_test_add_func ("/config-rules/learning-rate", test_learning_rate);
