@@ -171,12 +171,13 @@ test_settings (void)
 }
 
 static void
-expect_error (const FenConfig *config, const char *words)
+expect_error (const FenConfig *config, const char *words, const char *option)
 {
   g_autoptr (GError) error = NULL;
   g_assert_null (plan_new (config, FEN_PLAN_TRAIN, &error));
   g_assert_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_UNSUPPORTED);
   g_assert_nonnull (strstr (error->message, words));
+  g_assert_cmpstr (fen_engine_error_get_option (error), ==, option);
   g_assert_null (strchr (error->message, '\n'));
 }
 
@@ -186,16 +187,16 @@ test_errors (void)
   g_autoptr (FenConfig) positions = gpt2_config (1, 1025), truncated = gpt2_config (1, 64);
   g_autoptr (FenConfig) chunk = gpt2_config (1, 64), huge = engine_fixture_config ("llama-1b", 1, 64);
 
-  expect_error (positions, "max_seq_len: 1025");
+  expect_error (positions, "max_seq_len: 1025", "max_seq_len");
   truncated->use_chunked_training = TRUE;
   truncated->chunk_carry = FEN_CARRY_TRUNCATED;
-  expect_error (truncated, "chunk_carry");
+  expect_error (truncated, "chunk_carry", "chunk_carry");
   chunk->use_chunked_training = TRUE;
   chunk->chunk_size = 0;
-  expect_error (chunk, "chunk_size: 0");
+  expect_error (chunk, "chunk_size: 0", "chunk_size");
   huge->max_seq_len = G_MAXINT32 - 1;
   huge->batch_size = G_MAXINT32 - 1;
-  expect_error (huge, "64-bit");
+  expect_error (huge, "64-bit", "max_seq_len");
 }
 
 /* The refusal names numbers, the largest parts and a change, and the change does what it promises. */
@@ -215,6 +216,7 @@ test_fits (void)
   plan = plan_ok (config);
   g_assert_false (fen_plan_fits (plan, &error));
   g_assert_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_DOES_NOT_FIT);
+  g_assert_cmpstr (fen_engine_error_get_option (error), ==, "memory_limit");
   g_assert_nonnull (strstr (error->message, "5 GiB"));
   g_assert_nonnull (strstr (error->message, "activations"));
   g_assert_nonnull (strstr (error->message, "would save"));
