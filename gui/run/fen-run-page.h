@@ -1,4 +1,7 @@
-/* fen-run-page.h: the middle of the window: one run's status line, badge, failure bar, charts and log. */
+/* fen-run-page.h: the middle of the window: one run's status line, badge, failure bar, charts and log.
+ *
+ * Buttons use the window's actions: win.start and win.settings on the empty page, win.resume where the run shown ended
+ * before its last step. */
 #pragma once
 
 #include <adwaita.h>
@@ -13,8 +16,7 @@ G_DECLARE_FINAL_TYPE (FenRunPage, fen_run_page, FEN, RUN_PAGE, AdwBin)
 /* Signals:
  *   "apply-suggestion" (const char *option, const char *value): a button of the failure bar: start again with this
  *   setting changed.
- *   "reuse-settings" (): the failure bar's "Change Settings".
- *   "resume" (): the button of a run that ended before its last step. */
+ *   "reuse-settings" (): the failure bar's "Change Settings". */
 GtkWidget *fen_run_page_new (void);
 /* NULL shows the empty page ("press Start"). */
 void fen_run_page_set_session (FenRunPage *self, FenRunSession *session);
