@@ -122,7 +122,10 @@ show_charts (FenRunCharts *self)
       gtk_widget_set_visible (self->frames[i], shown);
       any = any || shown;
     }
-  gtk_widget_set_visible (self->waiting, !any);
+  /* Of a run that ended before its first step there will never be any. */
+  gtk_widget_set_visible (
+      self->waiting,
+      !any && (fen_run_session_is_active (self->session) || fen_run_session_is_loading (self->session)));
   gtk_widget_set_visible (self->controls, any);
   show_missing (self, fen_run_data_last (self->data, FEN_SAMPLE_MEMORY) != NULL);
 }

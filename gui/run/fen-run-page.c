@@ -33,6 +33,14 @@ static guint signals[N_SIGNALS];
 
 /* ---- keeping up to date ---- */
 
+/* A run that ended before it had anything to say shows its failure alone, not rows of dashes and an empty log. */
+static gboolean
+has_substance (FenRunPage *self)
+{
+  return fen_run_session_is_active (self->session) || fen_run_session_is_loading (self->session)
+         || (self->data != NULL && fen_run_data_last (self->data, FEN_SAMPLE_TRAIN) != NULL);
+}
+
 static void
 update (FenRunPage *self)
 {
@@ -45,7 +53,10 @@ update (FenRunPage *self)
   fen_run_notice_show_warnings (FEN_RUN_NOTICE (self->warning_notice), self->session);
   fen_run_figures_show (FEN_RUN_FIGURES (self->figures), self->session);
   fen_run_charts_update (FEN_RUN_CHARTS (self->charts));
-  fen_run_log_set_text (FEN_RUN_LOG (self->log), fen_run_session_get_log (self->session));
+  const char *log = fen_run_session_get_log (self->session);
+  fen_run_log_set_text (FEN_RUN_LOG (self->log), log);
+  gtk_widget_set_visible (self->figures, has_substance (self));
+  gtk_widget_set_visible (self->log, has_substance (self) || (log != NULL && *log != '\0'));
 }
 
 static gboolean
