@@ -141,7 +141,10 @@ fen_run_figures_show (FenRunFigures *self, FenRunSession *session)
 {
   FenTrainerStatus status;
   fen_run_session_status (session, &status);
-  g_autofree char *tokens = fen_format_count (status.tokens);
+  FenRunData *data = fen_run_session_get_data (session);
+  const FenSample *train = data != NULL ? fen_run_data_last (data, FEN_SAMPLE_TRAIN) : NULL;
+  /* Of a damaged folder the measurements may be all that is left. */
+  g_autofree char *tokens = fen_format_count (MAX (status.tokens, train != NULL ? train->tokens : 0));
   show_losses (self, session, &status);
   show_number (self, SPEED, FEN_UNIT_RATE, status.tokens_per_second,
                fen_run_session_is_active (session) ? _ ("measured, recent steps")

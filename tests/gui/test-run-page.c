@@ -382,6 +382,7 @@ test_damaged (Place *place, gconstpointer data)
   fen_gui_wait (fen_gui_shows_text (window, "This run folder is damaged"), PATIENCE_MS);
   GtkWidget *notice = fen_gui_find_id (window, "end_notice");
   assert_shows (notice, "run.json");
+  fen_gui_wait (fen_gui_shows_text (window, "1280"), 5000); /* tokens: the measurements are whole */
   assert_shows (window, "Damaged");
   g_assert_true (gtk_widget_has_css_class (notice, "error"));
   g_assert_false (gtk_widget_get_mapped (fen_gui_find_id (window, "resume_button")));
