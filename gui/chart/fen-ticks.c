@@ -40,11 +40,24 @@ is_range (double min, double max)
 
 /* ---- steps ---- */
 
-/* How many multiples of step are in [min, max]; a tolerance keeps the one at the very end. */
+/* Multiples of step in [min, max]: the first one and how many. A tolerance keeps a tick at the very end of the range; it is small
+ * beside the step and beside the range. */
+static double
+tolerance (double min, double max, double step)
+{
+  return 1e-9 * fmin (1, (max - min) / step);
+}
+
+static double
+first_multiple (double min, double max, double step)
+{
+  return ceil (min / step - tolerance (min, max, step));
+}
+
 static double
 n_multiples (double min, double max, double step)
 {
-  return floor (max / step + 1e-9) - ceil (min / step - 1e-9) + 1;
+  return floor (max / step + tolerance (min, max, step)) - first_multiple (min, max, step) + 1;
 }
 
 static double
@@ -105,7 +118,7 @@ static GArray *
 multiples (double min, double max, double step, LabelFunc label, int what)
 {
   GArray *ticks = ticks_new ();
-  double first = ceil (min / step - 1e-9);
+  double first = first_multiple (min, max, step);
   double n = fmin (n_multiples (min, max, step), MAX_TICKS);
   for (double i = 0; i < n; i++)
     {
@@ -203,7 +216,7 @@ times_of_day (double min, double max, double step)
   if (start == NULL)
     return ticks;
   double offset = (double)g_date_time_get_utc_offset (start) / G_TIME_SPAN_SECOND;
-  double first = ceil ((min + offset) / step - 1e-9);
+  double first = first_multiple (min + offset, max + offset, step);
   double n = fmin (n_multiples (min + offset, max + offset, step), MAX_TICKS);
   int day = -1;
   for (double i = 0; i < n; i++)

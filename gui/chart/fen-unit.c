@@ -173,7 +173,7 @@ prefixed_tick (const Prefix *prefixes, guint n, double value, double step)
   const Prefix *prefix = find_prefix (prefixes, n, fabs (value) * (1 + 1e-12));
   double scaled = value / prefix->factor;
   g_autofree char *number
-      = fixed (scaled, decimals_needed (scaled, decimals_of_step (step / prefix->factor) + 1));
+      = fixed (scaled, decimals_needed (scaled, decimals_of_step (step / prefix->factor) + 2));
   return in_words (prefix->format, number);
 }
 
