@@ -178,10 +178,12 @@ static void
 test_finished (Place *place, gconstpointer data)
 {
   g_autoptr (FenConfig) config = small_config (place, 30);
-  FenRunSession *session = start (config);
   FenRunPage *page;
-  GtkWidget *window = show (&page, session);
+  GtkWidget *window = show (&page, NULL);
   GtkWidget *phase = fen_gui_find_id (window, "phase");
+  FenRunSession *session = start (config);
+  /* Samples come with the main loop: nothing is measured yet. */
+  fen_run_page_set_session (page, session);
   assert_not_shown (window, "No Run Yet");
   assert_shows (window, "Curves appear here with the first step.");
   g_assert_cmpstr (gtk_label_get_text (GTK_LABEL (phase)), !=, "");
@@ -466,6 +468,40 @@ test_controls (Place *place, gconstpointer data)
   g_assert_finalize_object (session);
 }
 
+/* ---- room ---- */
+
+/* The page beside nothing in a window of 600 pixels, and in both directions. The badge alone may be cut off: its popover
+ * has all of it. */
+static void
+test_narrow (Place *place, gconstpointer data)
+{
+  g_autofree char *path = past_run (place, 10);
+  FenRunSession *session = fen_run_session_new_watch (path);
+  FenRunPage *page;
+  GtkWidget *window = show (&page, session);
+  int minimum;
+  fen_gui_wait (find_chart (window, "Loss") != NULL && fen_gui_shows_text (window, "end: finished"),
+                PATIENCE_MS);
+  gtk_widget_measure (GTK_WIDGET (page), GTK_ORIENTATION_HORIZONTAL, -1, &minimum, NULL, NULL, NULL);
+  g_assert_cmpint (minimum, <=, 560);
+  for (GtkTextDirection direction = GTK_TEXT_DIR_LTR; direction <= GTK_TEXT_DIR_RTL; direction++)
+    {
+      gtk_widget_set_default_direction (direction);
+      gtk_window_set_default_size (GTK_WINDOW (window), 600, 1500);
+      fen_gui_settle (window);
+      fen_gui_wait (gtk_widget_get_width (window) == 600, 5000);
+      fen_gui_settle (window);
+      fen_gui_picture (window, direction == GTK_TEXT_DIR_RTL ? "run-narrow-rtl" : "run-narrow");
+      gtk_widget_set_visible (fen_gui_find_id (window, "badge"), FALSE);
+      g_autofree char *clipped = fen_gui_clipped_text (window);
+      g_assert_cmpstr (clipped, ==, NULL);
+      gtk_widget_set_visible (fen_gui_find_id (window, "badge"), TRUE);
+    }
+  gtk_widget_set_default_direction (GTK_TEXT_DIR_LTR);
+  fen_gui_destroy (window);
+  g_assert_finalize_object (session);
+}
+
 /* ---- the log ---- */
 
 static void
@@ -487,9 +523,9 @@ test_log (void)
       g_string_append_printf (text, "line %u\n", i);
       fen_run_log_set_text (log, text->str);
     }
-  fen_gui_run_for (200);
+  fen_gui_wait (AT_END && gtk_adjustment_get_value (position) > 500, 5000);
+  fen_gui_run_for (300); /* and it stays there once all is measured */
   g_assert_true (AT_END);
-  g_assert_cmpfloat (gtk_adjustment_get_value (position), >, 500);
   g_assert_false (gtk_widget_get_mapped (button));
 
   /* Scrolled up, what is read stays where it is. */
@@ -507,8 +543,7 @@ test_log (void)
   fen_gui_click (button);
   g_string_append (text, "the last line\n");
   fen_run_log_set_text (log, text->str);
-  fen_gui_run_for (200);
-  g_assert_true (AT_END);
+  fen_gui_wait (AT_END && gtk_adjustment_get_value (position) > 500, 5000);
   g_assert_true (fen_gui_shows_text (window, "the last line"));
 
   /* Nothing is doubled by being shown again, and another run's text replaces this one's. */
@@ -580,6 +615,7 @@ main (int argc, char **argv)
   ADD ("damaged", test_damaged);
   ADD ("warnings", test_warnings);
   ADD ("controls", test_controls);
+  ADD ("narrow", test_narrow);
   g_test_add_func ("/run-page/log", test_log);
   g_test_add_func ("/run-page/log/long", test_log_long);
   g_test_add_func ("/run-page/log/find", test_log_find);
