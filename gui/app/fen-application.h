@@ -26,8 +26,14 @@ FenRunStore *fen_application_get_runs (FenApplication *self);
 /* The run that this process trains; NULL when none does. At most one at a time. */
 FenRunSession *fen_application_get_own_run (FenApplication *self);
 
+/* Property own-run notifies; so does what it stands for (see FenRunSession). */
+void fen_application_stop_own_run (FenApplication *self); /* with a checkpoint, after this step */
+/* Ends the process: at once, or, while a run goes on, when it has stopped with a checkpoint. */
+void fen_application_stop_and_quit (FenApplication *self);
+
 /* Start from the settings, or go on with a run folder. NULL with an error; the session is the application's. */
 FenRunSession *fen_application_start_run (FenApplication *self, GError **error);
-FenRunSession *fen_application_resume_run (FenApplication *self, const char *path, gint64 steps, GError **error);
+FenRunSession *fen_application_resume_run (FenApplication *self, const char *path, gint64 steps,
+                                           GError **error);
 
 G_END_DECLS

@@ -190,7 +190,7 @@ fen_metainfo_parse (const char *text, gsize length, const char *const *languages
   GMarkupParseContext *context
       = g_markup_parse_context_new (&parser, G_MARKUP_TREAT_CDATA_AS_TEXT, &reader, NULL);
   gboolean ok = g_markup_parse_context_parse (context, text, (gssize)length, error)
-                      && g_markup_parse_context_end_parse (context, error);
+                && g_markup_parse_context_end_parse (context, error);
   g_markup_parse_context_free (context);
   if (ok && metainfo->name[0] == '\0')
     {
