@@ -251,7 +251,7 @@ static void
 place_looked (FenRunPlace *place, GPtrArray *seen, GPtrArray *discarded, gpointer user_data)
 {
   FenRunStore *self = user_data;
-  g_autoptr (FenRunStore) keep = g_object_ref (self);
+  G_GNUC_UNUSED g_autoptr (FenRunStore) keep = g_object_ref (self);
   g_autoptr (GPtrArray) wanted = g_ptr_array_new_with_free_func (g_object_unref);
   for (guint i = 0; i < self->items->len; i++)
     if (!is_in (fen_run_item_get_path (self->items->pdata[i]), place))
