@@ -198,7 +198,7 @@ fen_run_figures_init (FenRunFigures *self)
       gtk_widget_add_css_class (box, "card");
       gtk_widget_add_css_class (box, "fen-figure");
       self->title[i] = add_label (box, titles[i], "caption-heading");
-      self->value[i] = add_label (box, "–", "title-3");
+      self->value[i] = add_label (box, "–", "title-4");
       gtk_widget_add_css_class (self->value[i], "numeric");
       self->note[i] = add_label (box, "", "caption");
       gtk_widget_set_parent (box, GTK_WIDGET (self));
