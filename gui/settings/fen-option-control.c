@@ -1,10 +1,11 @@
 /* fen-option-control.c: see fen-option-control-private.h. */
 #include "gui/settings/fen-option-control-private.h"
 
+#include <adwaita.h>
 #include <glib/gi18n.h>
 
 /* All controls at the end of a row are equally wide and so are the units behind them: their edges are lines. */
-#define CONTROL_WIDTH 196
+#define CONTROL_WIDTH 220
 #define ENTRY_CHARS 6
 #define UNIT_CHARS 9
 #define LIST_HEIGHT 320
@@ -284,15 +285,24 @@ fen_option_control_new (FenSettings *settings, const FenOption *option)
   self->linked = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 0);
   self->widget = widget_new (self);
   gtk_box_append (GTK_BOX (self->linked), self->widget);
-  gtk_box_append (GTK_BOX (self->box), self->linked);
   if (option->type == FEN_OPTION_BOOLEAN)
-    return self;
+    {
+      gtk_box_append (GTK_BOX (self->box), self->linked);
+      return self;
+    }
   gtk_widget_add_css_class (self->linked, "linked");
   /* Set in any case: otherwise the entry's own wish to fill its box would reach the row. */
   gtk_widget_set_hexpand (self->linked, fen_option_control_is_wide (self));
-  if (!fen_option_control_is_wide (self))
+  if (fen_option_control_is_wide (self))
+    gtk_box_append (GTK_BOX (self->box), self->linked);
+  else
     {
+      /* No wider either, whatever a placeholder would like. */
+      GtkWidget *clamp = g_object_new (ADW_TYPE_CLAMP, "maximum-size", CONTROL_WIDTH, "tightening-threshold",
+                                       CONTROL_WIDTH, NULL);
       gtk_widget_set_size_request (self->linked, CONTROL_WIDTH, -1);
+      adw_clamp_set_child (ADW_CLAMP (clamp), self->linked);
+      gtk_box_append (GTK_BOX (self->box), clamp);
       add_unit (self);
     }
   add_choosers (self);

@@ -16,7 +16,7 @@ struct _FenOptionRow {
   const FenOption *option;
   FenOptionControl *control;
   char *default_value;
-  char *fact_error;
+  char *fact_text, *fact_error;
 };
 
 G_DEFINE_FINAL_TYPE (FenOptionRow, fen_option_row, ADW_TYPE_PREFERENCES_ROW)
@@ -59,6 +59,23 @@ show_reset (FenOptionRow *self)
   gtk_widget_set_can_target (GTK_WIDGET (self->reset), changed);
 }
 
+/* What was found out about the value, or what its 0 means: a placeholder may be too long for its entry. */
+static void
+show_fact (FenOptionRow *self)
+{
+  const FenOption *option = self->option;
+  if (self->fact_text != NULL || option->zero_means == NULL)
+    {
+      show_line (self->fact, self->fact_text);
+      return;
+    }
+  g_autofree char *value = fen_config_get_text (fen_settings_get_config (self->settings), option);
+  /* Translators: %s is what a setting of 0 stands for, like "full attention". */
+  g_autofree char *text = g_strdup_printf (_ ("Now: %s"), _ (option->zero_means));
+  gboolean zero = g_str_equal (value, "0") && fen_settings_get_error (self->settings, option) == NULL;
+  show_line (self->fact, zero ? text : NULL);
+}
+
 static void
 refresh (FenOptionRow *self)
 {
@@ -78,6 +95,7 @@ refresh (FenOptionRow *self)
   gtk_list_box_row_set_activatable (GTK_LIST_BOX_ROW (self),
                                     self->option->type == FEN_OPTION_BOOLEAN && reason == NULL);
   fen_option_control_update (self->control, error != NULL, reason != NULL);
+  show_fact (self);
   show_reset (self);
 }
 
@@ -85,7 +103,11 @@ void
 fen_option_row_set_fact (FenOptionRow *self, const char *text)
 {
   g_return_if_fail (FEN_IS_OPTION_ROW (self));
-  show_line (self->fact, text);
+  if (g_strcmp0 (text, self->fact_text) == 0)
+    return;
+  g_free (self->fact_text);
+  self->fact_text = g_strdup (text);
+  show_fact (self);
 }
 
 void
@@ -240,6 +262,7 @@ fen_option_row_finalize (GObject *object)
 {
   FenOptionRow *self = FEN_OPTION_ROW (object);
   g_free (self->default_value);
+  g_free (self->fact_text);
   g_free (self->fact_error);
   G_OBJECT_CLASS (fen_option_row_parent_class)->finalize (object);
 }

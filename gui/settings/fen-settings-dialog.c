@@ -10,6 +10,10 @@
 #include "gui/settings/fen-settings-files-private.h"
 #include "gui/settings/fen-settings-pages-private.h"
 
+/* Kept free around a row that is gone to, in pixels; how long libadwaita's expander takes. */
+#define ROW_MARGIN 12
+#define EXPANDING_MS 300
+
 struct _FenSettingsDialog {
   AdwWindow parent;
   AdwViewStack *stack;
@@ -17,7 +21,7 @@ struct _FenSettingsDialog {
   AdwToastOverlay *toasts;
   GtkRevealer *problem_revealer;
   GtkLabel *problem, *blocker_label;
-  GtkButton *blocker, *start;
+  GtkButton *blocker, *start_button;
   GtkWidget *blocker_arrow;
   GtkBox *foot;
   GMenu *presets;
@@ -77,7 +81,7 @@ update_start (FenSettingsDialog *self)
   /* Translators: %s is a setting's title. */
   g_autofree char *show = option != NULL ? g_strdup_printf (_ ("Show %s"), _ (option->title)) : NULL;
   gtk_widget_set_tooltip_text (GTK_WIDGET (self->blocker), show);
-  gtk_accessible_update_property (GTK_ACCESSIBLE (self->start), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION,
+  gtk_accessible_update_property (GTK_ACCESSIBLE (self->start_button), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION,
                                   reason != NULL ? reason : "", -1);
 }
 
@@ -313,10 +317,29 @@ fen_settings_dialog_show_page (FenSettingsDialog *self, const char *page)
     adw_view_stack_set_visible_child_name (self->stack, page);
 }
 
+/* The whole row with its words and a margin: GTK's own scrolling stops at the focused entry. */
+static gboolean
+scroll_to_row (gpointer row)
+{
+  GtkWidget *scroller = gtk_widget_get_ancestor (row, GTK_TYPE_SCROLLED_WINDOW);
+  GtkWidget *content
+      = scroller != NULL ? gtk_scrolled_window_get_child (GTK_SCROLLED_WINDOW (scroller)) : NULL;
+  graphene_rect_t place;
+  if (content == NULL || !gtk_widget_get_mapped (row)
+      || !gtk_widget_compute_bounds (row, gtk_widget_get_first_child (content), &place))
+    return G_SOURCE_REMOVE;
+  gtk_adjustment_clamp_page (gtk_scrolled_window_get_vadjustment (GTK_SCROLLED_WINDOW (scroller)),
+                             place.origin.y - ROW_MARGIN, place.origin.y + place.size.height + ROW_MARGIN);
+  return G_SOURCE_REMOVE;
+}
+
 static gboolean
 focus_row (gpointer row)
 {
   gtk_widget_grab_focus (row);
+  scroll_to_row (row);
+  /* Once more when "More" has opened: its rows have no place before. */
+  g_timeout_add_full (G_PRIORITY_DEFAULT, EXPANDING_MS, scroll_to_row, g_object_ref (row), g_object_unref);
   return G_SOURCE_REMOVE;
 }
 
@@ -408,7 +431,7 @@ fen_settings_dialog_class_init (FenSettingsDialogClass *klass)
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, blocker);
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, blocker_label);
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, blocker_arrow);
-  gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, start);
+  gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, start_button);
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, foot);
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, presets);
   gtk_widget_class_bind_template_callback (widget_class, on_problem_closed);
