@@ -48,15 +48,16 @@ struct _FenRunSession {
   GCancellable *bite; /* of the bite under way; NULL = none */
   FenFollowBatch *batch;
   guint next_item, next_line;
-  guint hand_source;    /* goes on with the batch */
-  guint bite_source;    /* begins the next bite */
-  gboolean bite_wanted; /* when the present one is done */
+  guint hand_source;     /* goes on with the batch */
+  guint bite_source;     /* begins the next bite */
+  gboolean bite_of_past; /* begun when no trainer of ours was there: whom it sees training is another one */
+  gboolean bite_wanted;  /* when the present one is done */
   gint64 next_info_us;
   GFileMonitor *monitor; /* of a past run's folder: does somebody take it up? */
   FenRunInfo *info;
   gboolean gone;
-  gboolean paused; /* by what the events say */
-  char *read_error;
+  gboolean paused;                    /* by what the events say */
+  char *config_error, *metrics_error; /* why a file cannot be read */
 
   /* plan */
   FenConfig *config;

@@ -42,17 +42,22 @@ take_info (FenRunSession *self, FenFollowBatch *batch)
 }
 
 static void
+replace_error (FenRunSession *self, char **error, char **by)
+{
+  if (g_strcmp0 (*error, *by) != 0)
+    fen_run_session_touch (self);
+  g_free (*error);
+  *error = g_steal_pointer (by);
+}
+
+static void
 take_config (FenRunSession *self, FenFollowBatch *batch)
 {
   if (self->own || (batch->config == NULL && batch->config_error == NULL))
     return;
-  if (batch->config_error != NULL)
-    {
-      g_free (self->read_error);
-      self->read_error = g_steal_pointer (&batch->config_error);
-      fen_run_session_touch (self);
-      return;
-    }
+  replace_error (self, &self->config_error, &batch->config_error);
+  if (batch->config == NULL)
+    return;
   fen_run_session_set_config (self, g_steal_pointer (&batch->config));
   fen_run_session_make_plan (self);
 }
@@ -67,6 +72,7 @@ take_item (FenRunSession *self, const FenFollowItem *item)
       break;
     case FEN_METRICS_RESTARTED:
       fen_run_data_clear (self->data);
+      self->paused = FALSE;
       break;
     default:
       fen_run_data_add_damaged (self->data, item->sample.text);
@@ -150,12 +156,7 @@ static void
 finish_batch (FenRunSession *self)
 {
   const gboolean more = self->batch->more;
-  if (g_strcmp0 (self->read_error, self->batch->metrics_error) != 0 && self->batch->metrics_error != NULL)
-    {
-      g_free (self->read_error);
-      self->read_error = g_steal_pointer (&self->batch->metrics_error);
-      fen_run_session_touch (self);
-    }
+  replace_error (self, &self->metrics_error, &self->batch->metrics_error);
   g_clear_pointer (&self->batch, fen_follow_batch_free);
   if (!more && self->loading)
     {
@@ -164,7 +165,8 @@ finish_batch (FenRunSession *self)
         fen_run_follower_set_metrics (self->follower, FALSE);
       fen_run_session_touch (self);
     }
-  if (self->own && self->trainer == NULL && self->info != NULL && self->info->status == FEN_RUN_RUNNING)
+  if (self->own && self->bite_of_past && self->trainer == NULL && self->info != NULL
+      && self->info->status == FEN_RUN_RUNNING)
     become_watched (self);
   else
     plan_next_bite (self, more);
@@ -264,6 +266,7 @@ fen_run_session_want_bite (FenRunSession *self)
   bite->with_info = now >= self->next_info_us;
   if (bite->with_info)
     self->next_info_us = now + INFO_US;
+  self->bite_of_past = self->trainer == NULL;
   self->bite = g_cancellable_new ();
   g_autoptr (GTask) task = g_task_new (NULL, self->bite, bite_done, self);
   g_task_set_task_data (task, bite, bite_free);

@@ -68,7 +68,8 @@ fen_run_session_finalize (GObject *object)
   g_clear_error (&self->error);
   g_free (self->path);
   g_free (self->name);
-  g_free (self->read_error);
+  g_free (self->config_error);
+  g_free (self->metrics_error);
   g_free (self->reason);
   G_OBJECT_CLASS (fen_run_session_parent_class)->finalize (object);
 }
@@ -123,6 +124,7 @@ fen_run_session_new_resume (const char *path, gint64 steps, GError **error)
   g_autofree char *real = fen_trainer_run_path (trainer);
   fen_run_session_set_path (self, real);
   /* Before the trainer begins to write: it tells what is new itself. */
+  self->trainer = trainer;
   fen_run_session_follow (self, FEN_FOLLOW_NOW);
   fen_run_session_adopt (self, trainer);
   return self;
@@ -341,8 +343,8 @@ fen_run_session_get_reason (FenRunSession *self)
            && (info->status == FEN_RUN_FAILED || info->status == FEN_RUN_INTERRUPTED
                || info->status == FEN_RUN_DAMAGED))
     self->reason = g_strdup (info->reason);
-  else if (self->read_error != NULL)
-    self->reason = g_strdup (self->read_error);
+  else
+    self->reason = g_strdup (self->metrics_error != NULL ? self->metrics_error : self->config_error);
   return self->reason;
 }
 

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #define PATIENCE_S 60
 
@@ -487,6 +488,29 @@ test_killed (Place *place, gconstpointer data)
   g_assert_finalize_object (session);
 }
 
+/* Nobody trains: nothing is told, and next to nothing is done. */
+static void
+test_idle (Place *place, gconstpointer data)
+{
+  g_autofree char *path = past_run (place, 5);
+  FenRunSession *session = fen_run_session_new_watch (path);
+  wait_for (session, is_finished);
+  wait_for (session, has_plan);
+  g_assert_false (wait_some (session, never, 0.5));
+  guint told = 0, changed = 0;
+  g_signal_connect (session, "status-changed", G_CALLBACK (count), &told);
+  g_signal_connect (fen_run_session_get_data (session), "changed", G_CALLBACK (count), &changed);
+  const clock_t before = clock ();
+  const gint64 until = g_get_monotonic_time () + 2 * G_USEC_PER_SEC;
+  const guint source = g_timeout_add (500, tick, NULL);
+  while (g_get_monotonic_time () < until)
+    g_main_context_iteration (NULL, TRUE);
+  g_source_remove (source);
+  g_assert_cmpuint (told + changed, ==, 0);
+  g_assert_cmpint (clock () - before, <, CLOCKS_PER_SEC / 20);
+  g_assert_finalize_object (session);
+}
+
 /* A run of this process that ended, and that another process goes on with. */
 static void
 test_taken_over (Place *place, gconstpointer data)
@@ -504,6 +528,49 @@ test_taken_over (Place *place, gconstpointer data)
 }
 
 /* ---- bad folders ---- */
+
+static gboolean
+has_reason (FenRunSession *session)
+{
+  return fen_run_session_get_reason (session) != NULL;
+}
+
+static gboolean
+has_no_reason (FenRunSession *session)
+{
+  return fen_run_session_get_reason (session) == NULL;
+}
+
+/* What cannot be read is said, and no longer once it can be. */
+static void
+test_unreadable (Place *place, gconstpointer data)
+{
+  g_autofree char *path = past_run (place, 5);
+  g_autofree char *config = g_build_filename (path, "config.json", NULL);
+  g_autofree char *metrics = g_build_filename (path, "metrics.jsonl", NULL);
+  g_autofree char *aside = g_build_filename (path, "aside", NULL);
+  g_autofree char *text = NULL;
+  g_assert_true (g_file_get_contents (config, &text, NULL, NULL));
+  g_assert_true (g_file_set_contents (config, "{\"window_size\": \"wide\"}", -1, NULL));
+  FenRunSession *session = fen_run_session_new_watch (path);
+  wait_for (session, is_finished);
+  wait_for (session, has_reason);
+  g_assert_nonnull (strstr (fen_run_session_get_reason (session), "window_size"));
+  g_assert_null (fen_run_session_get_config (session));
+  g_assert_true (g_file_set_contents (config, text, -1, NULL));
+  wait_for (session, has_no_reason);
+  wait_for (session, has_plan);
+  /* A folder of that name is no metrics file; what was read stays. */
+  g_assert_cmpint (g_rename (metrics, aside), ==, 0);
+  g_assert_cmpint (g_mkdir (metrics, 0700), ==, 0);
+  wait_for (session, has_reason);
+  assert_steps (session, 5);
+  g_assert_cmpint (g_rmdir (metrics), ==, 0);
+  g_assert_cmpint (g_rename (aside, metrics), ==, 0);
+  wait_for (session, has_no_reason);
+  assert_steps (session, 5);
+  g_assert_finalize_object (session);
+}
 
 static void
 append (const char *path, const char *name, const char *text)
@@ -691,7 +758,9 @@ main (int argc, char **argv)
   ADD ("suggestions", test_suggestions);
   ADD ("watched", test_watched);
   ADD ("killed", test_killed);
+  ADD ("idle", test_idle);
   ADD ("taken-over", test_taken_over);
+  ADD ("unreadable", test_unreadable);
   ADD ("damaged-lines", test_damaged_lines);
   ADD ("replaced", test_replaced);
   ADD ("no-run", test_no_run);
