@@ -80,23 +80,31 @@ on_device (FenRunData *data)
   return fen_series_length (fen_run_data_series (data, FEN_CURVE_DEVICE_USED)) > 0;
 }
 
-/* One colour a run in all charts; lines differ by dash too (the chart sees to it), and the names stand in the legend. */
+/* One colour a run in all charts. The chart gives its nth line the nth dash, so evaluations come after all other lines:
+ * a run then has one dash everywhere, too. */
 static void
 add_run (FenComparePage *self, guint n)
 {
   FenRunData *data = fen_run_session_get_data (self->sessions->pdata[n]);
   g_autofree char *name = run_name (self, n);
-  /* Translators: in a chart's legend, the evaluation loss of a run. */
-  g_autofree char *eval_name = g_strdup_printf (_ ("%s, evaluation"), name);
   const FenCurve memory = on_device (data) ? FEN_CURVE_DEVICE_USED : FEN_CURVE_RSS;
   fen_chart_add_series (self->charts[CHART_LOSS], name, fen_run_data_series (data, FEN_CURVE_LOSS),
                         FEN_CHART_SMOOTHED, n);
-  fen_chart_add_series (self->charts[CHART_LOSS], eval_name, fen_run_data_series (data, FEN_CURVE_EVAL_LOSS),
-                        FEN_CHART_POINTS, n);
   fen_chart_add_series (self->charts[CHART_SPEED], name,
                         fen_run_data_series (data, FEN_CURVE_TOKENS_PER_SECOND), FEN_CHART_SMOOTHED, n);
   fen_chart_add_series (self->charts[CHART_MEMORY], name, fen_run_data_series (data, memory), FEN_CHART_LINE,
                         n);
+}
+
+static void
+add_evaluation (FenComparePage *self, guint n)
+{
+  FenRunData *data = fen_run_session_get_data (self->sessions->pdata[n]);
+  g_autofree char *name = run_name (self, n);
+  /* Translators: in a chart's legend, the evaluation loss of a run. */
+  g_autofree char *eval_name = g_strdup_printf (_ ("%s, evaluation"), name);
+  fen_chart_add_series (self->charts[CHART_LOSS], eval_name, fen_run_data_series (data, FEN_CURVE_EVAL_LOSS),
+                        FEN_CHART_POINTS, n);
 }
 
 static guint
@@ -116,6 +124,8 @@ fill_charts (FenComparePage *self)
   self->n_on_device = count_on_device (self);
   for (guint i = 0; i < self->sessions->len; i++)
     add_run (self, i);
+  for (guint i = 0; i < self->sessions->len; i++)
+    add_evaluation (self, i);
 }
 
 /* ---- words ---- */
