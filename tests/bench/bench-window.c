@@ -2,15 +2,14 @@
  *
  *   FENESTRA_CLI=build/core/cli/fenestra-cli xvfb-run bench-window [--steps N] [--repeats N] [--model NAME]
  *
- * The same run is trained alternately by fenestra-cli and by this process with a window that draws it live: loss,
- * throughput, learning rate, gradient norm, memory, processor. Tokens a second are counted from the samples' times,
- * from the first fifth of the steps to the last step, so that what happens between steps counts too. The figure is the
- * median of the ratios of neighbouring runs: what else the machine does hits both.
+ * The same run is trained alternately by fenestra-cli and by this process with a window that shows its run page.
+ * Tokens a second are counted from the samples' times, from the first fifth of the steps to the last step, so that what
+ * happens between steps counts too. The figure is the median of the ratios of neighbouring runs: what else the machine
+ * does hits both.
  */
 #include "core/base/fen-io.h"
 #include "core/train/fen-metrics.h"
-#include "gui/chart/fen-chart.h"
-#include "gui/run/fen-run-session.h"
+#include "gui/run/fen-run-page.h"
 
 #include <adwaita.h>
 #include <math.h>
@@ -20,8 +19,6 @@ typedef struct {
   char *root;
   FenConfig *config;
   GtkWidget *window;
-  GPtrArray *charts; /* FenChart, borrowed */
-  FenChartGroup *group;
   guint64 frames;
 } Bench;
 
@@ -80,45 +77,19 @@ run_cli (Bench *bench, const char *cli)
 }
 
 static void
-add_chart (Bench *bench, GtkWidget *grid, const char *title, FenUnit unit, FenRunData *data, FenCurve curve,
-           FenChartStyle style)
-{
-  const int n = (int)bench->charts->len;
-  FenChart *chart = fen_chart_new (title, unit, bench->group);
-  fen_chart_add_series (chart, title, fen_run_data_series (data, curve), style, (guint)n);
-  gtk_widget_set_hexpand (GTK_WIDGET (chart), TRUE);
-  gtk_widget_set_vexpand (GTK_WIDGET (chart), TRUE);
-  gtk_grid_attach (GTK_GRID (grid), GTK_WIDGET (chart), n % 2, n / 2, 1, 1);
-  g_ptr_array_add (bench->charts, chart);
-}
-
-static void
-data_changed (FenRunData *data, Bench *bench)
-{
-  for (guint i = 0; i < bench->charts->len; i++)
-    fen_chart_data_changed (bench->charts->pdata[i]);
-}
-
-static void
 painted (GdkFrameClock *clock, Bench *bench)
 {
   bench->frames++;
 }
 
 static void
-show (Bench *bench, FenRunData *data)
+show (Bench *bench, FenRunSession *session)
 {
-  GtkWidget *grid = gtk_grid_new ();
-  g_ptr_array_set_size (bench->charts, 0);
-  add_chart (bench, grid, "Loss", FEN_UNIT_NUMBER, data, FEN_CURVE_LOSS, FEN_CHART_SMOOTHED);
-  add_chart (bench, grid, "Throughput", FEN_UNIT_RATE, data, FEN_CURVE_TOKENS_PER_SECOND, FEN_CHART_SMOOTHED);
-  add_chart (bench, grid, "Learning rate", FEN_UNIT_NUMBER, data, FEN_CURVE_LEARNING_RATE, FEN_CHART_LINE);
-  add_chart (bench, grid, "Gradient norm", FEN_UNIT_NUMBER, data, FEN_CURVE_GRAD_NORM, FEN_CHART_SMOOTHED);
-  add_chart (bench, grid, "Memory", FEN_UNIT_BYTES, data, FEN_CURVE_RSS, FEN_CHART_STACKED);
-  add_chart (bench, grid, "Processor", FEN_UNIT_SHARE, data, FEN_CURVE_CPU, FEN_CHART_LINE);
+  GtkWidget *page = fen_run_page_new ();
+  fen_run_page_set_session (FEN_RUN_PAGE (page), session);
   bench->window = gtk_window_new ();
   gtk_window_set_default_size (GTK_WINDOW (bench->window), 1024, 700);
-  gtk_window_set_child (GTK_WINDOW (bench->window), grid);
+  gtk_window_set_child (GTK_WINDOW (bench->window), page);
   gtk_window_present (GTK_WINDOW (bench->window));
   g_signal_connect (gtk_widget_get_frame_clock (bench->window), "paint", G_CALLBACK (painted), bench);
 }
@@ -130,17 +101,14 @@ run_window (Bench *bench, double *frames_per_second)
   FenRunSession *session = fen_run_session_new (bench->config, &error);
   if (session == NULL)
     g_error ("%s", error->message);
-  FenRunData *data = fen_run_session_get_data (session);
-  show (bench, data);
+  show (bench, session);
   bench->frames = 0;
-  g_signal_connect (data, "changed", G_CALLBACK (data_changed), bench);
   const gint64 begin = g_get_monotonic_time ();
   while (fen_run_session_is_active (session))
     g_main_context_iteration (NULL, TRUE);
   *frames_per_second = (double)bench->frames * G_USEC_PER_SEC / (double)(g_get_monotonic_time () - begin);
   if (fen_run_session_get_reason (session) != NULL)
     g_error ("%s", fen_run_session_get_reason (session));
-  g_signal_handlers_disconnect_by_data (data, bench);
   gtk_window_destroy (GTK_WINDOW (bench->window));
   g_object_unref (session);
   return count_and_remove (bench);
@@ -195,7 +163,9 @@ main (int argc, char **argv)
     }
   adw_init ();
   g_autofree char *root = g_dir_make_tmp ("fen-window-XXXXXX", NULL);
-  Bench bench = { .root = root, .charts = g_ptr_array_new (), .group = fen_chart_group_new () };
+  Bench bench = {
+    .root = root,
+  };
   configure (&bench, steps, model != NULL ? model : "1M");
   double ratios[99];
   for (int i = 0; i < repeats; i++)
@@ -212,8 +182,6 @@ main (int argc, char **argv)
     }
   qsort (ratios, (gsize)repeats, sizeof ratios[0], compare);
   g_print ("median %.4f of the CLI's tokens/s\n", ratios[repeats / 2]);
-  g_ptr_array_unref (bench.charts);
-  g_object_unref (bench.group);
   fen_config_free (bench.config);
   fen_io_remove_tree (root, NULL);
   return 0;
