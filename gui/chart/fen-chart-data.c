@@ -220,6 +220,13 @@ fen_chart_describe (FenChart *self)
     }
   if (text->len == 0)
     return g_strdup (_ ("No values yet"));
+  for (guint i = 0; i < self->levels->len; i++)
+    {
+      const FenLevel *level = &g_array_index (self->levels, FenLevel, i);
+      g_autofree char *value = fen_unit_format (self->unit, level->value);
+      g_string_append (text, _ ("; "));
+      g_string_append_printf (text, _ ("%s: %s"), level->name, value);
+    }
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 

@@ -75,10 +75,41 @@ draw_stack (FenChart *self, GtkSnapshot *snapshot, const FenLook *look, const Fe
                     look->area_alpha);
 }
 
+/* Is there room for a label whose top is here, among those that stand already? */
+static gboolean
+has_room (const GArray *tops, double top, double line, const FenFrame *frame)
+{
+  if (top < frame->top || top + line > frame->top + frame->height)
+    return FALSE;
+  for (guint i = 0; i < tops->len; i++)
+    if (fabs (g_array_index (tops, double, i) - top) < line)
+      return FALSE;
+  return TRUE;
+}
+
+/* Above its line when there is room, below otherwise; a label that has none is left out, its line is not. */
+static void
+draw_level_label (FenChart *self, GtkSnapshot *snapshot, const FenLook *look, const FenFrame *frame,
+                  const FenLevel *level, double y, GArray *tops)
+{
+  double line = fen_look_line_height (look), top = y - line - 1;
+  if (!has_room (tops, top, line, frame))
+    top = y + 2;
+  if (!has_room (tops, top, line, frame))
+    return;
+  g_array_append_val (tops, top);
+  g_autofree char *value = fen_unit_format (self->unit, level->value);
+  /* Translators: the name of a line across a chart and its value, such as "Planned: 3.2 GiB" */
+  g_autofree char *text = g_strdup_printf (_ ("%s: %s"), level->name, value);
+  fen_draw_text (snapshot, look, text, &look->foreground,
+                 look->rtl ? frame->left + 3 : frame->left + frame->width - 3, top, look->rtl ? 0 : 1, 0);
+}
+
 static void
 draw_levels (FenChart *self, GtkSnapshot *snapshot, const FenLook *look, const FenFrame *frame)
 {
   double right = frame->left + frame->width;
+  g_autoptr (GArray) tops = g_array_new (FALSE, FALSE, sizeof (double));
   for (guint i = 0; i < self->levels->len; i++)
     {
       const FenLevel *level = &g_array_index (self->levels, FenLevel, i);
@@ -88,13 +119,7 @@ draw_levels (FenChart *self, GtkSnapshot *snapshot, const FenLook *look, const F
       y = floor (y / frame->pixel) * frame->pixel;
       for (double x = frame->left; x < right; x += 9)
         fen_draw_box (snapshot, &look->foreground, x, y, MIN (5, right - x), 1);
-      g_autofree char *value = fen_unit_format (self->unit, level->value);
-      /* Translators: the name of a line across a chart and its value, such as "Planned: 3.2 GiB" */
-      g_autofree char *text = g_strdup_printf (_ ("%s: %s"), level->name, value);
-      double line = fen_look_line_height (look);
-      gboolean above = y - line >= frame->top;
-      fen_draw_text (snapshot, look, text, &look->foreground, look->rtl ? frame->left + 3 : right - 3,
-                     above ? y - 1 : y + 2, look->rtl ? 0 : 1, above ? 1 : 0);
+      draw_level_label (self, snapshot, look, frame, level, y, tops);
     }
 }
 

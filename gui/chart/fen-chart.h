@@ -3,17 +3,18 @@
  * A FenChart draws FenSeries; it never copies their points. Lines are drawn as one rectangle from min to max for each
  * pixel column (gtk_snapshot_append_color), measured far cheaper than a stroked path. It redraws when told
  * (fen_chart_data_changed, at the pace of whoever feeds it), at most 30 times a second, from the frame clock, and not at
- * all while unmapped.
+ * all while unmapped; what a person does (zoom, pan, cursor) is drawn with the next frame.
  *
  * Charts of one page share a FenChartGroup: the x axis (what it shows, the zoomed range), the cursor and the smoothing.
- * Zoom: drag over the plot; double-click, or the action chart.reset, shows everything again; scroll pans, Ctrl+scroll
- * zooms; a zoom stays while data streams in. Keys on the focused chart: Left and Right move the cursor to the
+ * Zoom: drag over the plot; double-click, or the action chart.reset, shows everything again; scroll pans a zoomed
+ * chart (otherwise the page scrolls), Ctrl+scroll zooms; a zoom stays while data streams in. Keys on the focused chart: Left and Right move the cursor to the
  * neighbouring point, Home and End to the first and last, Page Up and Down by a tenth, + and - zoom, 0 resets.
  * Context menu (also Menu and Shift+F10): log scale, fit to data or percentiles, show as table, copy value, export as
  * PNG, export as CSV.
  *
- * Accessibility: role img, name = title, description = "loss: last 2.41, minimum 2.38, maximum 7.01 ...", refreshed at
- * most once a second. Series differ by dash or weight as well as by colour.
+ * Accessibility: the chart is a group with the title as its name; the plot in it is focusable, has the role img, the
+ * title as its name and the description "loss: last 2.41, minimum 2.38, maximum 7.01 ..." (after the values at the
+ * cursor, when there is one), refreshed at most once a second. Series differ by dash or weight as well as by colour.
  *
  * Colours come from the style (@accent_color, @success_color, ... looked up on css_changed), so light, dark and high
  * contrast follow. Ownership: the chart holds references to series and group. Thread: main.

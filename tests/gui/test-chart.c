@@ -362,6 +362,12 @@ test_description (void)
   fen_gui_run_for (1100);
   gtk_test_accessible_assert_property (GTK_ACCESSIBLE (stage.plot), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION,
                                        "train: last 1, minimum 1, maximum 7.0100");
+  fen_chart_set_level (stage.chart, "Planned", 9);
+  fen_chart_group_set_cursor (stage.group, 3);
+  fen_gui_run_for (2200);
+  gtk_test_accessible_assert_property (
+      GTK_ACCESSIBLE (stage.plot), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION,
+      "Step 3\ntrain: 2.4100\ntrain: last 1, minimum 1, maximum 7.0100; Planned: 9");
   stage_clear (&stage);
 }
 
