@@ -118,7 +118,7 @@ describe_suggestion (const FenPlanSuggestion *suggestion)
 {
   const FenOption *option = fen_config_find_option (suggestion->option);
   g_autoptr (FenConfig) config = fen_config_new ();
-  g_autofree char *saved = g_format_size ((guint64)suggestion->bytes_saved);
+  g_autofree char *saved = g_format_size_full ((guint64)suggestion->bytes_saved, G_FORMAT_SIZE_IEC_UNITS);
   g_autofree char *value = NULL;
   config->expert = TRUE;
   if (option->type != FEN_OPTION_BOOLEAN && fen_config_set (config, option, suggestion->value, NULL))
@@ -148,8 +148,8 @@ describe_suggestion (const FenPlanSuggestion *suggestion)
 static char *
 describe_misfit (const FenPlan *plan, const char *blamed)
 {
-  g_autofree char *needed = g_format_size (fen_plan_needed_bytes (plan));
-  g_autofree char *available = g_format_size (fen_plan_available_bytes (plan));
+  g_autofree char *needed = g_format_size_full (fen_plan_needed_bytes (plan), G_FORMAT_SIZE_IEC_UNITS);
+  g_autofree char *available = g_format_size_full (fen_plan_available_bytes (plan), G_FORMAT_SIZE_IEC_UNITS);
   g_autoptr (GArray) suggestions = fen_plan_suggestions (plan);
   const FenPlanSuggestion *best = fen_plan_best_suggestion (suggestions);
   g_autofree char *advice = best != NULL ? describe_suggestion (best) : NULL;

@@ -364,6 +364,30 @@ test_pictures (Fixture *fixture, gconstpointer data)
     }
 }
 
+/* 700 wide, and from right to left: nothing is cut off. */
+static void
+test_narrow (Fixture *fixture, gconstpointer data)
+{
+  gtk_widget_set_default_direction (GTK_TEXT_DIR_RTL);
+  FenSettings *settings = fen_settings_new ();
+  FenSettingsFacts *facts = fen_settings_facts_new (settings);
+  GtkWidget *dialog = fen_settings_dialog_new (NULL, settings, facts);
+  gtk_window_set_default_size (GTK_WINDOW (dialog), 700, 560);
+  gtk_window_present (GTK_WINDOW (dialog));
+  fen_settings_dialog_show_page (FEN_SETTINGS_DIALOG (dialog), "attention");
+  fen_gui_wait (!fen_settings_facts_is_busy (facts), 20000);
+  fen_gui_wait (!fen_settings_facts_is_scanning (facts), 20000);
+  fen_gui_settle (dialog);
+  g_assert_cmpint (gtk_widget_get_width (dialog), <=, 700);
+  fen_gui_picture (dialog, "settings-narrow-rtl");
+  g_autofree char *clipped = fen_gui_clipped_text (dialog);
+  g_assert_cmpstr (clipped, ==, NULL);
+  gtk_widget_set_default_direction (GTK_TEXT_DIR_LTR);
+  fen_gui_destroy (dialog);
+  fen_gui_assert_finalized (facts);
+  fen_gui_assert_finalized (settings);
+}
+
 #define ADD(name, function) g_test_add ("/settings-dialog/" name, Fixture, NULL, set_up, function, tear_down)
 
 int
@@ -380,5 +404,6 @@ main (int argc, char **argv)
   ADD ("files", test_files);
   ADD ("command", test_command);
   ADD ("pages", test_pictures);
+  ADD ("narrow", test_narrow);
   return fen_gui_test_run ();
 }
