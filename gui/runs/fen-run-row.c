@@ -27,7 +27,7 @@ static const struct {
 } looks[] = {
   { "media-playback-start-symbolic", "accent" }, { "emblem-ok-symbolic", "success" },
   { "media-playback-stop-symbolic", NULL },      { "dialog-error-symbolic", "error" },
-  { "dialog-warning-symbolic", "warning" },      { "image-missing-symbolic", "error" },
+  { "dialog-warning-symbolic", "warning" },      { "dialog-question-symbolic", "error" },
 };
 
 static char *
