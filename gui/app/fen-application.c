@@ -139,10 +139,22 @@ fen_application_startup (GApplication *application)
   fen_application_run_watch_signals (self);
 }
 
+static FenWindow *
+find_window (FenApplication *self)
+{
+  for (GList *l = gtk_application_get_windows (GTK_APPLICATION (self)); l != NULL; l = l->next)
+    if (FEN_IS_WINDOW (l->data))
+      return l->data;
+  return NULL;
+}
+
 static void
 fen_application_shutdown (GApplication *application)
 {
   FenApplication *self = FEN_APPLICATION (application);
+  FenWindow *window;
+  while ((window = find_window (self)) != NULL) /* it remembers its state on its way out */
+    gtk_window_destroy (GTK_WINDOW (window));
   fen_application_run_shutdown (self);
   if (self->settings != NULL)
     fen_settings_keep_draft (self->settings, NULL);

@@ -3,6 +3,7 @@
 
 #include "gui/app/fen-window.h"
 #include "gui/run/fen-run-page.h"
+#include "gui/runs/fen-compare-page.h"
 #include "gui/runs/fen-runs-sidebar.h"
 #include "gui/settings/fen-settings-dialog.h"
 
@@ -23,6 +24,7 @@ struct _FenWindow {
 
   FenRunsSidebar *sidebar;
   FenRunPage *run_page;
+  FenComparePage *compare_page;
   FenSettingsDialog *dialog; /* weak; NULL while it is not open */
   GtkWidget *question;       /* weak; the question of closing, while it is asked */
 

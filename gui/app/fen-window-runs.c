@@ -42,6 +42,22 @@ on_toast (FenRunsSidebar *sidebar, AdwToast *toast, FenWindow *self)
   fen_window_toast (self, toast);
 }
 
+static void
+on_compare (FenRunsSidebar *sidebar, GListModel *runs, FenWindow *self)
+{
+  fen_compare_page_set_runs (self->compare_page, runs);
+  gtk_stack_set_visible_child (self->pages, GTK_WIDGET (self->compare_page));
+  if (adw_flap_get_folded (self->flap))
+    adw_flap_set_reveal_flap (self->flap, FALSE);
+}
+
+static void
+on_compare_back (FenComparePage *page, FenWindow *self)
+{
+  gtk_stack_set_visible_child (self->pages, GTK_WIDGET (self->run_page));
+  fen_compare_page_set_runs (self->compare_page, NULL);
+}
+
 /* ---- the run page ---- */
 
 /* "Chunk size 2,048 would need 4.1 GB": the failed run's own settings with this one changed, and off it goes. */
@@ -140,6 +156,8 @@ fen_window_connect_rooms (FenWindow *self)
   g_signal_connect_object (self->sidebar, "reuse-settings", G_CALLBACK (on_reuse), self, 0);
   g_signal_connect_object (self->sidebar, "resume", G_CALLBACK (on_resume), self, 0);
   g_signal_connect_object (self->sidebar, "toast", G_CALLBACK (on_toast), self, 0);
+  g_signal_connect_object (self->sidebar, "compare", G_CALLBACK (on_compare), self, 0);
+  g_signal_connect_object (self->compare_page, "back", G_CALLBACK (on_compare_back), self, 0);
   g_signal_connect_object (self->run_page, "apply-suggestion", G_CALLBACK (on_apply_suggestion), self, 0);
   g_signal_connect_object (self->run_page, "reuse-settings", G_CALLBACK (on_page_reuse), self, 0);
   g_signal_connect_object (self->interrupted_bar, "response", G_CALLBACK (on_interrupted_response), self, 0);

@@ -14,9 +14,10 @@ G_DEFINE_FINAL_TYPE (FenWindow, fen_window, ADW_TYPE_APPLICATION_WINDOW)
 static void
 update_title (FenWindow *self)
 {
-  const char *name = NULL;
+  const gboolean comparing = gtk_stack_get_visible_child (self->pages) == GTK_WIDGET (self->compare_page);
+  const char *name = comparing ? _ ("Compare Runs") : NULL;
   const char *subtitle = "";
-  if (self->shown != NULL)
+  if (!comparing && self->shown != NULL)
     {
       FenTrainerStatus status;
       const FenRunInfo *info = fen_run_session_get_info (self->shown);
@@ -237,7 +238,6 @@ on_own_run (FenApplication *application, GParamSpec *pspec, FenWindow *self)
   fen_window_update_actions (self);
 }
 
-/* Has the compare page nothing in it any more? It is left for the run by opening one. */
 static void
 on_visible_page (GtkStack *pages, GParamSpec *pspec, FenWindow *self)
 {
@@ -324,6 +324,8 @@ fen_window_init (FenWindow *self)
   self->cancellable = g_cancellable_new ();
   self->run_page = FEN_RUN_PAGE (fen_run_page_new ());
   gtk_stack_add_child (self->pages, GTK_WIDGET (self->run_page));
+  self->compare_page = FEN_COMPARE_PAGE (fen_compare_page_new ());
+  gtk_stack_add_child (self->pages, GTK_WIDGET (self->compare_page));
   g_signal_connect_object (self->pages, "notify::visible-child", G_CALLBACK (on_visible_page), self, 0);
   g_signal_connect_object (self->problem_bar, "response", G_CALLBACK (on_problem_response), self, 0);
 }
