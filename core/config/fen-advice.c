@@ -126,7 +126,7 @@ with_range (gint64 pick, gint64 min, gint64 max)
   g_autofree char *low = g_strdup_printf ("%" G_GINT64_FORMAT, min);
   g_autofree char *high = g_strdup_printf ("%" G_GINT64_FORMAT, max);
   g_autofree char *middle = g_strdup_printf ("%" G_GINT64_FORMAT, pick);
-  /* Translators: a number of tokens, and the range that is reasonable. */
+  /* TRANSLATORS: a number of tokens, and the range that is reasonable. */
   return g_strdup_printf (_ ("%s (%s to %s)"), middle, low, high);
 }
 
@@ -136,7 +136,7 @@ window_text (const FenAdvice *advice)
   if (advice->window_size == 0)
     return g_strdup (_ ("No window"));
   g_autofree char *tokens = with_range (advice->window_size, advice->window_min, advice->window_max);
-  /* Translators: a window of attention, in tokens. */
+  /* TRANSLATORS: a window of attention, in tokens. */
   return g_strdup_printf (_ ("Window %s"), tokens);
 }
 
@@ -157,7 +157,7 @@ char *
 fen_advice_to_text (const FenAdvice *advice)
 {
   g_autofree char *window = window_text (advice), *method = method_text (advice);
-  /* Translators: "Window 2048", why, "FlashAttn-2 alone", why. */
+  /* TRANSLATORS: "Window 2048", why, "FlashAttn-2 alone", why. */
   return g_strdup_printf (_ ("%s: %s; %s: %s."), window, _ (advice->window_reason), method,
                           _ (advice->method_reason));
 }

@@ -98,7 +98,7 @@ check_tokens (Check *check)
       && g_uint64_checked_mul (&tokens, tokens, (guint64)config->steps)
       && tokens <= (G_GUINT64_CONSTANT (1) << 62))
     return;
-  /* Translators: four settings with their values. */
+  /* TRANSLATORS: four settings with their values. */
   ERROR_AT ("steps", _ ("%s %s x %s %s x %s %s x %s %s is more than 2^62 tokens: lower one of them"),
             NAME (max_seq_len), VALUE (max_seq_len), NAME (batch_size), VALUE (batch_size),
             NAME (gradient_accumulation_steps), VALUE (gradient_accumulation_steps), NAME (steps),
@@ -112,26 +112,26 @@ check_window (Check *check)
   const gint64 window = config->window_size, context = config->max_seq_len, sinks = config->sink_tokens;
   if (config->window_pattern == FEN_WINDOW_MODEL)
     {
-      /* Translators: "window_pattern" "model". */
+      /* TRANSLATORS: "window_pattern" "model". */
       INACTIVE ("window_size", _ ("%s %s takes the model's own windows"), NAME (window_pattern),
                 VALUE (window_pattern));
       return;
     }
   if (window == 0 && config->window_pattern == FEN_WINDOW_ALTERNATE)
-    /* Translators: two settings with their values: "window_pattern" "alternate" ... "window_size" "0". */
+    /* TRANSLATORS: two settings with their values: "window_pattern" "alternate" ... "window_size" "0". */
     NOTE_AT ("window_pattern", _ ("%s %s has no effect: %s is %s, full attention"), NAME (window_pattern),
              VALUE (window_pattern), NAME (window_size), VALUE (window_size));
   if (window >= context)
-    /* Translators: two settings with their values: "window_size" "4096" >= "max_seq_len" "2048". */
+    /* TRANSLATORS: two settings with their values: "window_size" "4096" >= "max_seq_len" "2048". */
     NOTE_AT ("window_size", _ ("%s %s >= %s %s: full attention"), NAME (window_size), VALUE (window_size),
              NAME (max_seq_len), VALUE (max_seq_len));
   else if (window > 0 && window + sinks >= context)
-    /* Translators: three settings with their values. */
+    /* TRANSLATORS: three settings with their values. */
     NOTE_AT ("window_size", _ ("%s %s + %s %s >= %s %s: full attention"), NAME (window_size),
              VALUE (window_size), NAME (sink_tokens), VALUE (sink_tokens), NAME (max_seq_len),
              VALUE (max_seq_len));
   else if (window > 0 && sinks > window)
-    /* Translators: two settings with their values: "sink_tokens" "64" > "window_size" "16". */
+    /* TRANSLATORS: two settings with their values: "sink_tokens" "64" > "window_size" "16". */
     NOTE_AT ("sink_tokens", _ ("%s %s > %s %s: tokens see more sinks than neighbours"), NAME (sink_tokens),
              VALUE (sink_tokens), NAME (window_size), VALUE (window_size));
   if (window == 0 || window >= context)
@@ -144,22 +144,22 @@ check_chunks (Check *check)
   const FenConfig *config = check->config;
   if (!config->use_chunked_training)
     {
-      /* Translators: "use_chunked_training is off". */
+      /* TRANSLATORS: "use_chunked_training is off". */
       INACTIVE ("chunk_size", _ ("%s is off"), NAME (use_chunked_training));
       if (config->chunk_carry != FEN_CARRY_TRUNCATED)
         INACTIVE ("chunk_carry", _ ("%s is off"), NAME (use_chunked_training));
       else
-        /* Translators: "chunk_carry" "truncated" needs "use_chunked_training": ... set "chunk_carry" to "exact". */
+        /* TRANSLATORS: "chunk_carry" "truncated" needs "use_chunked_training": ... set "chunk_carry" to "exact". */
         ERROR_AT ("chunk_carry", _ ("%s %s needs %s: switch that on, or set %s to %s"), NAME (chunk_carry),
                   VALUE (chunk_carry), NAME (use_chunked_training), NAME (chunk_carry),
                   choice_of (check, "chunk_carry", FEN_CARRY_EXACT));
       return;
     }
-  /* Translators: "use_chunked_training". */
+  /* TRANSLATORS: "use_chunked_training". */
   INACTIVE ("gradient_checkpointing", _ ("%s recomputes every layer already"), NAME (use_chunked_training));
   if (config->chunk_size >= config->max_seq_len)
     {
-      /* Translators: two settings with their values: "chunk_size" "4096" >= "max_seq_len" "2048". */
+      /* TRANSLATORS: two settings with their values: "chunk_size" "4096" >= "max_seq_len" "2048". */
       NOTE_AT ("chunk_size", _ ("%s %s >= %s %s: one chunk, the same as without chunking"), NAME (chunk_size),
                VALUE (chunk_size), NAME (max_seq_len), VALUE (max_seq_len));
       if (config->chunk_carry != FEN_CARRY_TRUNCATED)
@@ -168,7 +168,7 @@ check_chunks (Check *check)
   else if (config->chunk_carry == FEN_CARRY_TRUNCATED && check->words == FEN_WORDS_TITLES)
     NOTE_AT ("chunk_carry", "%s", _ ("Not exact: gradients stop at chunk borders"));
   else if (config->chunk_carry == FEN_CARRY_TRUNCATED)
-    /* Translators: "chunk_carry" "truncated". */
+    /* TRANSLATORS: "chunk_carry" "truncated". */
     NOTE_AT ("chunk_carry", _ ("%s %s is not exact: gradients stop at chunk borders"), NAME (chunk_carry),
              VALUE (chunk_carry));
 }
@@ -180,10 +180,10 @@ check_memory (Check *check)
   if (!config->gradient_checkpointing && !config->use_chunked_training)
     {
       if (config->checkpoint_attention)
-        /* Translators: "checkpoint_attention", "gradient_checkpointing". */
+        /* TRANSLATORS: "checkpoint_attention", "gradient_checkpointing". */
         NOTE_AT ("checkpoint_attention", _ ("%s has no effect: %s is off, everything is kept"),
                  NAME (checkpoint_attention), NAME (gradient_checkpointing));
-      /* Translators: "gradient_checkpointing". */
+      /* TRANSLATORS: "gradient_checkpointing". */
       INACTIVE ("checkpoint_attention", _ ("%s is off, everything is kept"), NAME (gradient_checkpointing));
     }
   if (!config->amp)
@@ -196,31 +196,31 @@ check_schedule (Check *check)
   const FenConfig *config = check->config;
   const gint64 warmup = config->warmup_steps, steps = config->steps;
   if (warmup > steps)
-    /* Translators: "warmup_steps" "10" > "steps" "5": the learning rate never reaches "learning_rate". */
+    /* TRANSLATORS: "warmup_steps" "10" > "steps" "5": the learning rate never reaches "learning_rate". */
     NOTE_AT ("warmup_steps", _ ("%s %s > %s %s: the learning rate never reaches %s"), NAME (warmup_steps),
              VALUE (warmup_steps), NAME (steps), VALUE (steps), NAME (learning_rate));
   else if (warmup == steps && config->lr_schedule != FEN_LR_CONSTANT)
-    /* Translators: "warmup_steps" "10" = "steps" "10". */
+    /* TRANSLATORS: "warmup_steps" "10" = "steps" "10". */
     NOTE_AT ("warmup_steps", _ ("%s %s = %s %s: the learning rate rises to the end and never falls"),
              NAME (warmup_steps), VALUE (warmup_steps), NAME (steps), VALUE (steps));
   else if (config->lr_schedule == FEN_LR_WSD
            && (double)warmup + config->lr_decay_share * (double)steps > (double)steps)
-    /* Translators: "warmup_steps" "90" and "lr_decay_share" overlap in "100" steps. */
+    /* TRANSLATORS: "warmup_steps" "90" and "lr_decay_share" overlap in "100" steps. */
     NOTE_AT ("lr_decay_share", _ ("%s %s and %s overlap in %s steps: the decay is shortened"),
              NAME (warmup_steps), VALUE (warmup_steps), NAME (lr_decay_share), VALUE (steps));
   if (config->lr_schedule != FEN_LR_CONSTANT && config->min_lr_ratio == 1)
-    /* Translators: "min_lr_ratio" "1". */
+    /* TRANSLATORS: "min_lr_ratio" "1". */
     NOTE_AT ("min_lr_ratio", _ ("%s %s: the learning rate stays where it is after the warm-up"),
              NAME (min_lr_ratio), VALUE (min_lr_ratio));
   if (config->learning_rate == 0)
-    /* Translators: "learning_rate" "0". */
+    /* TRANSLATORS: "learning_rate" "0". */
     NOTE_AT ("learning_rate", _ ("%s %s: nothing is learned"), NAME (learning_rate), VALUE (learning_rate));
   if (config->lr_schedule != FEN_LR_WSD)
-    /* Translators: "lr_schedule" is not "wsd". */
+    /* TRANSLATORS: "lr_schedule" is not "wsd". */
     INACTIVE ("lr_decay_share", _ ("%s is not %s"), NAME (lr_schedule),
               choice_of (check, "lr_schedule", FEN_LR_WSD));
   if (config->lr_schedule == FEN_LR_CONSTANT)
-    /* Translators: a setting and its value: "lr_schedule" is "constant". */
+    /* TRANSLATORS: a setting and its value: "lr_schedule" is "constant". */
     INACTIVE ("min_lr_ratio", _ ("%s is %s"), NAME (lr_schedule), VALUE (lr_schedule));
   else if (config->lr_schedule == FEN_LR_WSD && config->lr_decay_share == 0)
     INACTIVE ("min_lr_ratio", _ ("%s is %s"), NAME (lr_decay_share), VALUE (lr_decay_share));
@@ -253,7 +253,7 @@ check_files (Check *check)
     {
       g_autofree char *input = inputs[i][1][0] != '\0' ? g_canonicalize_filename (inputs[i][1], NULL) : NULL;
       if (input != NULL && g_str_equal (log, input))
-        /* Translators: "log_file" and "dataset_file" are the same file, "text.txt", ... */
+        /* TRANSLATORS: "log_file" and "dataset_file" are the same file, "text.txt", ... */
         ERROR_AT ("log_file",
                   _ ("%s and %s are the same file, %s, which would be written over: name another"),
                   NAME (log_file), name_of (check, inputs[i][0]), inputs[i][1]);
@@ -265,7 +265,7 @@ check_evaluation (Check *check)
 {
   if (check->config->eval_share != 0)
     return;
-  /* Translators: "eval_share" "0". */
+  /* TRANSLATORS: "eval_share" "0". */
   NOTE_AT ("eval_share", _ ("%s %s: no text is kept out, so there is no evaluation"), NAME (eval_share),
            VALUE (eval_share));
   INACTIVE ("eval_interval", _ ("%s is %s"), NAME (eval_share), VALUE (eval_share));
@@ -286,11 +286,11 @@ check_heads (Check *check)
         model, number (check, shape->layers), number (check, shape->hidden), number (check, shape->heads),
         number (check, shape->kv_heads));
   else if (shape->hidden % shape->heads != 0)
-    /* Translators: a model's name, number of heads, hidden size. */
+    /* TRANSLATORS: a model's name, number of heads, hidden size. */
     ERROR_AT ("model", _ ("model %s: its %s heads do not divide its hidden size %s"), model,
               number (check, shape->heads), number (check, shape->hidden));
   else if (shape->heads % shape->kv_heads != 0)
-    /* Translators: a model's name, number of key/value heads, number of heads. */
+    /* TRANSLATORS: a model's name, number of key/value heads, number of heads. */
     ERROR_AT ("model", _ ("model %s: its %s key/value heads do not divide its %s heads"), model,
               number (check, shape->kv_heads), number (check, shape->heads));
 }
@@ -303,14 +303,14 @@ check_positions (Check *check)
   if (shape->max_positions == 0 || check->config->max_seq_len <= shape->max_positions)
     return;
   if (shape->learned_positions)
-    /* Translators: "max_seq_len" "2048" ... "1024" positions ... model "gpt2" ... set "max_seq_len" to "1024". */
+    /* TRANSLATORS: "max_seq_len" "2048" ... "1024" positions ... model "gpt2" ... set "max_seq_len" to "1024". */
     ERROR_AT (
         "max_seq_len",
         _ ("%s %s is more than the %s positions that model %s has: set %s to %s or less, or use a model "
            "with rotary positions (10M, llama-1b, ...)"),
         NAME (max_seq_len), VALUE (max_seq_len), positions, model, NAME (max_seq_len), positions);
   else
-    /* Translators: "max_seq_len" "65536" ... "32768" positions ... model "mistral". */
+    /* TRANSLATORS: "max_seq_len" "65536" ... "32768" positions ... model "mistral". */
     NOTE_AT (
         "max_seq_len",
         _ ("%s %s is more than the %s positions that model %s was made for: it must learn to use the others"),
@@ -323,7 +323,7 @@ check_vocabulary (Check *check)
   const gint64 own = check->shape->vocab_size, wanted = check->config->vocab_size;
   if (wanted == 0 || own == 0 || wanted == own)
     return;
-  /* Translators: "vocab_size" "50304" differs from model "gpt2"'s own vocabulary of "50257": leave "vocab_size". */
+  /* TRANSLATORS: "vocab_size" "50304" differs from model "gpt2"'s own vocabulary of "50257": leave "vocab_size". */
   ERROR_AT ("vocab_size", _ ("%s %s differs from model %s's own vocabulary of %s: leave %s at 0"),
             NAME (vocab_size), VALUE (vocab_size), check->config->model, number (check, own),
             NAME (vocab_size));
@@ -339,20 +339,20 @@ check_model_window (Check *check)
     {
       if (own > 0)
         return;
-      /* Translators: "window_pattern" "model": model "gpt2". */
+      /* TRANSLATORS: "window_pattern" "model": model "gpt2". */
       NOTE_AT ("window_pattern", _ ("%s %s: model %s has no window of its own: full attention"),
                NAME (window_pattern), VALUE (window_pattern), config->model);
       INACTIVE ("sink_tokens", "%s", _ ("full attention sees every token"));
     }
   else if (own > 0 && full && config->max_seq_len > own)
-    /* Translators: a model, its window, "window_pattern" "model". */
+    /* TRANSLATORS: a model, its window, "window_pattern" "model". */
     NOTE_AT (
         "window_size",
         _ ("model %s was made with a window of %s tokens and runs with full attention; %s %s keeps its own"),
         config->model, number (check, own), NAME (window_pattern),
         choice_of (check, "window_pattern", FEN_WINDOW_MODEL));
   else if (own > 0 && !full && config->window_size != own)
-    /* Translators: "window_size" "512", a model, its window, "window_pattern" "model". */
+    /* TRANSLATORS: "window_size" "512", a model, its window, "window_pattern" "model". */
     NOTE_AT ("window_size", _ ("%s %s replaces model %s's own window of %s; %s %s keeps that"),
              NAME (window_size), VALUE (window_size), config->model, number (check, own),
              NAME (window_pattern), choice_of (check, "window_pattern", FEN_WINDOW_MODEL));

@@ -24,7 +24,7 @@ inactive_note (const FenConfig *config, const FenFinding *finding, GPtrArray *fi
   g_autofree char *usual = fen_config_get_text (defaults, finding->option);
   if (g_str_equal (value, usual) || has_note (findings, finding->option))
     return NULL;
-  /* Translators: a setting's name, its value, the reason: "amp_dtype" "bf16" has no effect: "amp is off". */
+  /* TRANSLATORS: a setting's name, its value, the reason: "amp_dtype" "bf16" has no effect: "amp is off". */
   return g_strdup_printf (_ ("%s %s has no effect: %s"), finding->option->name, value, finding->text);
 }
 

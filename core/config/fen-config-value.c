@@ -48,13 +48,13 @@ fail_type (const FenOption *option, const Place *place, const char *found, GErro
 {
   const char *type = type_words (option->type);
   if (place->words == FEN_WORDS_NAMES)
-    /* Translators: a setting's name, what it must be ("a whole number"), what was found instead. */
+    /* TRANSLATORS: a setting's name, what it must be ("a whole number"), what was found instead. */
     return fail (place, FEN_CONFIG_ERROR_TYPE, option,
                  g_strdup_printf (_ ("%s must be %s, not %s"), option->name, type, found), error);
   if (option->type == FEN_OPTION_STRING || option->type == FEN_OPTION_FILE)
     return fail (place, FEN_CONFIG_ERROR_TYPE, option, g_strdup (_ ("The text is not valid UTF-8")), error);
   g_autofree char *allowed = fen_option_range_words (option, FALSE, place->words);
-  /* Translators: what was typed, what is wanted ("a whole number"), what is allowed ("1 to 64 tokens"). */
+  /* TRANSLATORS: what was typed, what is wanted ("a whole number"), what is allowed ("1 to 64 tokens"). */
   return fail (place, FEN_CONFIG_ERROR_TYPE, option,
                g_strdup_printf (_ ("%s is not %s; allowed: %s"), found, type, allowed), error);
 }
@@ -66,13 +66,13 @@ fail_range (const FenOption *option, gboolean expert, const Place *place, const 
   g_autofree char *wider = expert ? NULL : fen_option_expert_text (option);
   char *message;
   if (place->words == FEN_WORDS_TITLES)
-    /* Translators: what was typed, what is allowed ("1 to 64 tokens"). */
+    /* TRANSLATORS: what was typed, what is allowed ("1 to 64 tokens"). */
     message = g_strdup_printf (_ ("%s cannot be used; allowed: %s"), found, allowed);
   else if (wider != NULL)
-    /* Translators: a setting's name, its value, what is allowed, what is allowed with the setting "expert". */
+    /* TRANSLATORS: a setting's name, its value, what is allowed, what is allowed with the setting "expert". */
     message = g_strdup_printf (_ ("%s is %s; allowed: %s (expert: %s)"), option->name, found, allowed, wider);
   else
-    /* Translators: a setting's name, its value, what is allowed. */
+    /* TRANSLATORS: a setting's name, its value, what is allowed. */
     message = g_strdup_printf (_ ("%s is %s; allowed: %s"), option->name, found, allowed);
   return fail (place, FEN_CONFIG_ERROR_RANGE, option, message, error);
 }

@@ -97,7 +97,7 @@ choices_words (const FenOption *option, FenWords words)
       const char *word = words == FEN_WORDS_TITLES ? _ (option->choice_titles[i]) : option->choices[i];
       if (i > 0 && option->choices[i + 1] == NULL)
         {
-          /* Translators: the end of a list of choices: "cosine, linear, constant" and "wsd". */
+          /* TRANSLATORS: the end of a list of choices: "cosine, linear, constant" and "wsd". */
           char *all = g_strdup_printf (_ ("%s or %s"), text->str, word);
           g_string_assign (text, all);
           g_free (all);
@@ -114,9 +114,9 @@ bounds_words (const FenOption *option, gboolean expert, FenWords words)
   g_autofree char *min = number_words (option, expert ? option->expert_min : option->min, words);
   g_autofree char *max = number_words (option, expert ? option->expert_max : option->max, words);
   if (option->unit == NULL)
-    /* Translators: a range of numbers. */
+    /* TRANSLATORS: a range of numbers. */
     return g_strdup_printf (_ ("%s to %s"), min, max);
-  /* Translators: a range of numbers and their unit: "256 to 8192 tokens". */
+  /* TRANSLATORS: a range of numbers and their unit: "256 to 8192 tokens". */
   return g_strdup_printf (_ ("%s to %s %s"), min, max, _ (option->unit));
 }
 
@@ -141,7 +141,7 @@ fen_option_range_words (const FenOption *option, gboolean expert, FenWords words
   g_autofree char *bounds = bounds_words (option, expert, words);
   if (option->zero_means == NULL)
     return g_steal_pointer (&bounds);
-  /* Translators: what 0 stands for ("full attention") and the range that is allowed besides. */
+  /* TRANSLATORS: what 0 stands for ("full attention") and the range that is allowed besides. */
   return g_strdup_printf (_ ("0 (%s) or %s"), _ (option->zero_means), bounds);
 }
 

@@ -252,7 +252,7 @@ fen_preset_lookup (const char *name, GError **error)
   for (const FenPreset *preset = presets; preset->name != NULL; preset++)
     g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", preset->name);
   g_autofree char *quoted = fen_error_quote (name);
-  /* Translators: what was given as the model, a list of names. */
+  /* TRANSLATORS: what was given as the model, a list of names. */
   fen_config_fail (error, FEN_CONFIG_ERROR_RANGE, fen_config_find_option ("model"),
                    g_strdup_printf (_ ("model %s is neither a folder nor a preset; the presets are %s"),
                                     quoted, list->str));

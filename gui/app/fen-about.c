@@ -32,7 +32,7 @@ fen_about_window_new (GtkWindow *parent)
   adw_about_window_set_application_icon (about, FEN_APPLICATION_ID);
   adw_about_window_set_version (about, FEN_VERSION);
   adw_about_window_set_license_type (about, GTK_LICENSE_APACHE_2_0);
-  /* Translators: your names, one a line; they are shown as the translation's authors. */
+  /* TRANSLATORS: your names, one a line; they are shown as the translation's authors. */
   const char *translators = _ ("translator-credits");
   if (!g_str_equal (translators, "translator-credits"))
     adw_about_window_set_translator_credits (about, translators);

@@ -40,10 +40,10 @@ notify_end (FenApplication *self, FenRunSession *session)
   if (status.phase == FEN_PHASE_FAILED && reason != NULL)
     body = g_strdup (reason);
   else if (isfinite (status.loss))
-    /* Translators: a notification. The run's name, a number of steps, the last loss. */
+    /* TRANSLATORS: a notification. The run's name, a number of steps, the last loss. */
     body = g_strdup_printf (_ ("“%s”: %s steps done, loss %.3f"), name, steps, status.loss);
   else
-    /* Translators: a notification. The run's name and a number of steps. */
+    /* TRANSLATORS: a notification. The run's name and a number of steps. */
     body = g_strdup_printf (_ ("“%s”: %s steps done"), name, steps);
 
   g_autoptr (GNotification) notification = g_notification_new (

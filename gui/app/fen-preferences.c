@@ -78,7 +78,7 @@ add_row (FenPreferences *self, const char *path, gboolean removable)
   if (removable)
     {
       GtkWidget *button = gtk_button_new_from_icon_name ("user-trash-symbolic");
-      /* Translators: a folder's path. */
+      /* TRANSLATORS: a folder's path. */
       g_autofree char *label = g_strdup_printf (_ ("Remove “%s” From the List"), path);
       gtk_widget_set_valign (button, GTK_ALIGN_CENTER);
       gtk_widget_add_css_class (button, "flat");

@@ -122,11 +122,11 @@ on_looked (GObject *source, GAsyncResult *result, gpointer data)
   g_autofree char *kept = fen_format_count (MAX (info->checkpoint_step, 0));
   g_autofree char *text
       = info->checkpoint_step >= 0
-            /* Translators: a run's name, a step, the step of its last checkpoint. */
+            /* TRANSLATORS: a run's name, a step, the step of its last checkpoint. */
             ? g_strdup_printf (
                 _ ("“%s” was interrupted at step %s. It can go on from its checkpoint at step %s."),
                 info->name, step, kept)
-            /* Translators: a run's name and a step. */
+            /* TRANSLATORS: a run's name and a step. */
             : g_strdup_printf (
                 _ ("“%s” was interrupted at step %s, before its first checkpoint. It would begin again."),
                 info->name, step);

@@ -30,7 +30,7 @@ update_title (FenWindow *self)
   const gboolean has_name = name != NULL && name[0] != '\0';
   adw_window_title_set_title (self->title, has_name ? name : _ ("Fenestra"));
   adw_window_title_set_subtitle (self->title, subtitle);
-  /* Translators: the window's title in a task list. A run's name. */
+  /* TRANSLATORS: the window's title in a task list. A run's name. */
   g_autofree char *title = has_name ? g_strdup_printf (_ ("%s – Fenestra"), name) : g_strdup (_ ("Fenestra"));
   if (g_strcmp0 (title, gtk_window_get_title (GTK_WINDOW (self))) != 0)
     gtk_window_set_title (GTK_WINDOW (self), title);
@@ -123,7 +123,7 @@ fen_window_reuse_settings (FenWindow *self, const FenConfig *config, const char 
   /* The name belongs to the run that has it. */
   g_free (copy->run_name);
   copy->run_name = g_strdup ("");
-  /* Translators: a toast. A run's name. */
+  /* TRANSLATORS: a toast. A run's name. */
   g_autofree char *title = g_strdup_printf (_ ("Using the settings of “%s”"), name);
   g_autofree char *markup = g_markup_escape_text (title, -1);
   AdwToast *toast = adw_toast_new (markup);

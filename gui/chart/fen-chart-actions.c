@@ -106,7 +106,7 @@ on_exported (GObject *object, GAsyncResult *result, gpointer data)
                       : fen_chart_export_png_finish (self, result, &error);
   if (self->message == NULL || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
-  /* Translators: %s is a file's name */
+  /* TRANSLATORS: %s is a file's name */
   g_autofree char *text = done ? g_strdup_printf (_ ("Saved as “%s”"), name) : g_strdup (error->message);
   say (self, text, !done);
 }

@@ -213,9 +213,9 @@ fen_chart_describe (FenChart *self)
       g_autofree char *least = fen_unit_format (self->unit, min);
       g_autofree char *most = fen_unit_format (self->unit, max);
       if (text->len > 0)
-        /* Translators: between what is said about two curves of a chart */
+        /* TRANSLATORS: between what is said about two curves of a chart */
         g_string_append (text, _ ("; "));
-      /* Translators: a curve's name and its values, for people who cannot see the chart */
+      /* TRANSLATORS: a curve's name and its values, for people who cannot see the chart */
       g_string_append_printf (text, _ ("%s: last %s, minimum %s, maximum %s"), item->name, last, least, most);
     }
   if (text->len == 0)
@@ -240,7 +240,7 @@ value_at (FenChart *self, const FenChartItem *item, gsize index)
     return g_steal_pointer (&value);
   g_autofree char *smooth
       = fen_unit_format (self->unit, fen_series_y (fen_smoothed_series (item->smoothed), index));
-  /* Translators: a value and, in brackets, the smoothed one */
+  /* TRANSLATORS: a value and, in brackets, the smoothed one */
   return g_strdup_printf (_ ("%s (smoothed %s)"), value, smooth);
 }
 
@@ -261,7 +261,7 @@ fen_chart_item_value (FenChart *self, const FenChartItem *item)
   if (fabs (place - cursor) <= 0.01 * (x_max - x_min))
     return g_steal_pointer (&value);
   g_autofree char *where = fen_axis_format (axis, place);
-  /* Translators: a value and the place (step, time) where it was measured */
+  /* TRANSLATORS: a value and the place (step, time) where it was measured */
   return g_strdup_printf (_ ("%s at %s"), value, where);
 }
 

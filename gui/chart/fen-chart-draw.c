@@ -99,7 +99,7 @@ draw_level_label (FenChart *self, GtkSnapshot *snapshot, const FenLook *look, co
     return;
   g_array_append_val (tops, top);
   g_autofree char *value = fen_unit_format (self->unit, level->value);
-  /* Translators: the name of a line across a chart and its value, such as "Planned: 3.2 GiB" */
+  /* TRANSLATORS: the name of a line across a chart and its value, such as "Planned: 3.2 GiB" */
   g_autofree char *text = g_strdup_printf (_ ("%s: %s"), level->name, value);
   fen_draw_text (snapshot, look, text, &look->foreground,
                  look->rtl ? frame->left + 3 : frame->left + frame->width - 3, top, look->rtl ? 0 : 1, 0);

@@ -238,7 +238,7 @@ fen_chart_update_legend (FenChart *self)
   FenAxis axis = fen_chart_group_get_axis (self->group);
   fen_chart_group_get_shown (self->group, &min, &max);
   g_autofree char *place = fen_axis_format (axis, cursor);
-  /* Translators: what an axis shows and where the cursor is on it, such as "Step 1,240" */
+  /* TRANSLATORS: what an axis shows and where the cursor is on it, such as "Step 1,240" */
   g_autofree char *text = g_strdup_printf (_ ("%s %s"), fen_axis_title (axis), place);
   g_autofree char *marker = fen_chart_markers_near (self, cursor, FEN_MARKER_REACH / width * (max - min));
   if (marker == NULL)
@@ -248,7 +248,7 @@ fen_chart_update_legend (FenChart *self)
     }
   /* A row has room for the first of them; the tooltip has all. */
   g_strdelimit (marker, "\n", '\0');
-  /* Translators: where the cursor is and what happened there: "Step 1,240 – Checkpoint saved" */
+  /* TRANSLATORS: where the cursor is and what happened there: "Step 1,240 – Checkpoint saved" */
   g_autofree char *both = g_strdup_printf (_ ("%s – %s"), text, marker);
   gtk_label_set_text (GTK_LABEL (self->place_label), both);
 }

@@ -189,7 +189,7 @@ midnights (double min, double max, double days)
       if (midnight == NULL || (double)g_date_time_to_unix (midnight) > max)
         break;
       if ((double)g_date_time_to_unix (midnight) >= min)
-        /* Translators: a day on a chart's axis: month and day; see g_date_time_format */
+        /* TRANSLATORS: a day on a chart's axis: month and day; see g_date_time_format */
         add_tick (ticks, (double)g_date_time_to_unix (midnight), g_date_time_format (midnight, _ ("%b %-e")));
       g_date_add_days (date, (guint)days);
     }
@@ -229,7 +229,7 @@ times_of_day (double min, double max, double step)
       if (day != g_date_time_get_day_of_month (time))
         {
           g_autofree char *date = g_date_time_format (time, _ ("%b %-e"));
-          /* Translators: a day and a time of that day on a chart's axis */
+          /* TRANSLATORS: a day and a time of that day on a chart's axis */
           add_tick (ticks, place, g_strdup_printf (_ ("%s, %s"), date, clock));
         }
       else

@@ -80,7 +80,7 @@ typedef struct {
 } Prefix;
 
 static const Prefix thousands[] = {
-  /* Translators: a number in thousands, millions, ... on a chart's axis */
+  /* TRANSLATORS: a number in thousands, millions, ... on a chart's axis */
   { 1e12, N_ ("%sT") }, { 1e9, N_ ("%sG") }, { 1e6, N_ ("%sM") }, { 1e3, N_ ("%sk") }, { 1, "%s" },
 };
 
@@ -136,11 +136,11 @@ fen_unit_format (FenUnit unit, double value)
       return with_prefix (binary, G_N_ELEMENTS (binary), value, 3);
     case FEN_UNIT_RATE:
       number = with_prefix (thousands, G_N_ELEMENTS (thousands), value, 3);
-      /* Translators: how fast a model is trained; %s is a number such as 12.4k */
+      /* TRANSLATORS: how fast a model is trained; %s is a number such as 12.4k */
       return g_strdup_printf (_ ("%s tokens/s"), number);
     case FEN_UNIT_SHARE:
       number = significant (value * 100, fabs (value) < 0.1 ? 2 : 3);
-      /* Translators: a share, such as 87 % */
+      /* TRANSLATORS: a share, such as 87 % */
       return g_strdup_printf (_ ("%s %%"), number);
     case FEN_UNIT_CELSIUS:
       number = significant (value, 3);
@@ -245,7 +245,7 @@ fen_axis_format (FenAxis axis, double place)
   if (axis == FEN_AXIS_WALL)
     {
       g_autoptr (GDateTime) time = g_date_time_new_from_unix_local ((gint64)floor (place));
-      /* Translators: a moment on a chart: month, day and time; see g_date_time_format */
+      /* TRANSLATORS: a moment on a chart: month, day and time; see g_date_time_format */
       char *text = time != NULL ? g_date_time_format (time, _ ("%b %-e, %H:%M:%S")) : NULL;
       return text != NULL ? text : not_finite (NAN);
     }

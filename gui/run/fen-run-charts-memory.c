@@ -94,10 +94,10 @@ fen_run_charts_show_memory (FenRunCharts *self)
   g_autofree char *total = fen_unit_format (FEN_UNIT_BYTES, memory.total > 0 ? (double)memory.total : NAN);
   g_autofree char *text
       = memory.is_host
-            /* Translators: four amounts of memory. */
+            /* TRANSLATORS: four amounts of memory. */
             ? g_strdup_printf (_ ("Planned %s · in use %s · other programs %s · RAM %s"), planned_text, used,
                                others, total)
-            /* Translators: four amounts of memory. */
+            /* TRANSLATORS: four amounts of memory. */
             : g_strdup_printf (_ ("Planned %s · in use %s · other programs %s · GPU memory %s"), planned_text,
                                used, others, total);
   if (!g_str_equal (gtk_label_get_text (GTK_LABEL (self->memory_text)), text))

@@ -99,7 +99,7 @@ show_missing (FenRunCharts *self, gboolean measured)
   for (guint i = 0; i < N_RUN_CHARTS; i++)
     if (!gtk_widget_get_visible (self->frames[i]))
       g_string_append_printf (names, "%s%s", names->len > 0 ? ", " : "", _ (specs[i].title));
-  /* Translators: %s is a list of charts: "Temperature, Power". */
+  /* TRANSLATORS: %s is a list of charts: "Temperature, Power". */
   g_autofree char *text = g_strdup_printf (_ ("Not measured in this run: %s"), names->str);
   if (!g_str_equal (gtk_label_get_text (GTK_LABEL (self->missing)), text))
     gtk_label_set_text (GTK_LABEL (self->missing), text);

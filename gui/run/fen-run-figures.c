@@ -96,7 +96,7 @@ static char *
 measured_at (gint64 step)
 {
   g_autofree char *number = fen_format_count (step);
-  /* Translators: where a number comes from; %s is the training step. */
+  /* TRANSLATORS: where a number comes from; %s is the training step. */
   return g_strdup_printf (_ ("measured at step %s"), number);
 }
 
@@ -129,7 +129,7 @@ show_memory (FenRunFigures *self, FenRunSession *session)
     set_label (self->note[PLANNED], _ ("not planned yet"));
   g_autofree char *peak = fen_unit_format (FEN_UNIT_BYTES, (double)memory.peak);
   /* On the CPU that is the program's own memory too, which the plan cannot know.
-   * Translators: %s is the largest amount of memory so far. */
+   * TRANSLATORS: %s is the largest amount of memory so far. */
   g_autofree char *note
       = memory.peak > 0 ? g_strdup_printf (_ ("measured, whole program; at most %s"), peak) : NULL;
   show_number (self, MEASURED, FEN_UNIT_BYTES, memory.used > 0 ? (double)memory.used : NAN,

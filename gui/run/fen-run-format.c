@@ -79,19 +79,19 @@ fen_format_duration (double seconds)
   const gint64 whole = (gint64)fmin (round (seconds), 1e12);
   const gint64 minutes = (whole + 30) / 60, hours = (whole + 1800) / 3600;
   if (whole < 120)
-    /* Translators: a duration in seconds. */
+    /* TRANSLATORS: a duration in seconds. */
     return g_strdup_printf (_ ("%d s"), MAX ((int)whole, 1));
   if (minutes < 60)
-    /* Translators: a duration in minutes. */
+    /* TRANSLATORS: a duration in minutes. */
     return g_strdup_printf (_ ("%d min"), (int)minutes);
   if (minutes < 24 * 60 && minutes % 60 == 0)
-    /* Translators: a duration in hours. */
+    /* TRANSLATORS: a duration in hours. */
     return g_strdup_printf (_ ("%d h"), (int)(minutes / 60));
   if (minutes < 24 * 60)
-    /* Translators: a duration in hours and minutes. */
+    /* TRANSLATORS: a duration in hours and minutes. */
     return g_strdup_printf (_ ("%d h %d min"), (int)(minutes / 60), (int)(minutes % 60));
   g_autofree char *days = fen_format_count (hours / 24);
-  /* Translators: a duration in days (a number, already written out) and hours. */
+  /* TRANSLATORS: a duration in days (a number, already written out) and hours. */
   return g_strdup_printf (_ ("%s d %d h"), days, (int)(hours % 24));
 }
 
@@ -100,7 +100,7 @@ static char *
 format_preparation (const FenTrainerStatus *status)
 {
   if (status->progress >= 0 && isfinite (status->progress))
-    /* Translators: how much of the preparation (reading the text, for instance) is done. */
+    /* TRANSLATORS: how much of the preparation (reading the text, for instance) is done. */
     return g_strdup_printf (_ ("%d%% done"), (int)(CLAMP (status->progress, 0, 1) * 100));
   switch (status->phase)
     {
@@ -158,7 +158,7 @@ fen_format_status (const FenTrainerStatus *status)
     return g_strdup_printf (_ ("Step %s of %s, about %s of training left"), step, steps, left);
   if (isfinite (status->eta_seconds) && status->eta_seconds >= 0 && status->step < status->steps
       && status->phase != FEN_PHASE_STOPPING)
-    /* Translators: step, all steps, and a duration: "Step 1,240 of 10,000, about 12 min left". */
+    /* TRANSLATORS: step, all steps, and a duration: "Step 1,240 of 10,000, about 12 min left". */
     return g_strdup_printf (_ ("Step %s of %s, about %s left"), step, steps, left);
   return g_strdup_printf (_ ("Step %s of %s"), step, steps);
 }

@@ -100,7 +100,7 @@ summary_words (const FenConfig *config)
   g_autofree char *accumulation = fen_format_count (config->gradient_accumulation_steps);
   const FenOption *rate_option = fen_config_find_option ("learning_rate");
   g_autofree char *rate = fen_config_get_words (config, rate_option, FEN_WORDS_TITLES);
-  /* Translators: the settings of the running run in short: model, text, context length in tokens, batch size and
+  /* TRANSLATORS: the settings of the running run in short: model, text, context length in tokens, batch size and
    * accumulation steps, learning rate. */
   return g_strdup_printf (_ ("%s on %s · context %s · batch %s × %s · learning rate %s"), model, dataset,
                           context, batch, accumulation, rate);
@@ -127,7 +127,7 @@ show_badge (FenRunHeader *self, FenRunSession *session)
     return;
   if (!g_str_equal (gtk_label_get_text (GTK_LABEL (self->badge_label)), text))
     {
-      /* Translators: %s tells what really runs, for instance "FlashAttn-2 · fp32 · window 512". */
+      /* TRANSLATORS: %s tells what really runs, for instance "FlashAttn-2 · fp32 · window 512". */
       g_autofree char *name = g_strdup_printf (_ ("Attention: %s"), text);
       gtk_accessible_update_property (GTK_ACCESSIBLE (self->badge), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
     }

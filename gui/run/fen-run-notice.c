@@ -51,12 +51,12 @@ suggestion_text (const FenPlanSuggestion *suggestion)
   const char *title = option != NULL ? _ (option->title) : suggestion->option;
   g_autofree char *number = fen_format_count (g_ascii_strtoll (suggestion->value, NULL, 10));
   if (g_str_equal (suggestion->value, "true"))
-    /* Translators: a setting is switched on: "FlashAttn-2 on". */
+    /* TRANSLATORS: a setting is switched on: "FlashAttn-2 on". */
     return g_strdup_printf (_ ("%s on"), title);
   if (g_str_equal (suggestion->value, "false"))
-    /* Translators: a setting is switched off. */
+    /* TRANSLATORS: a setting is switched off. */
     return g_strdup_printf (_ ("%s off"), title);
-  /* Translators: a setting and its value: "Chunk Size 2,048". */
+  /* TRANSLATORS: a setting and its value: "Chunk Size 2,048". */
   return g_strdup_printf (_ ("%s %s"), title,
                           option != NULL && option->type == FEN_OPTION_INT ? number : suggestion->value);
 }

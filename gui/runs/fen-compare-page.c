@@ -67,7 +67,7 @@ run_name (FenComparePage *self, guint n)
   const char *name = fen_run_item_get_name (item);
   for (guint i = 0; i < self->sessions->len; i++)
     if (i != n && strcmp (fen_run_item_get_name (nth_run (self, i)), name) == 0)
-      /* Translators: a run's name and its folder's. */
+      /* TRANSLATORS: a run's name and its folder's. */
       return g_strdup_printf (_ ("%s (%s)"), name, fen_run_item_get_info (item)->id);
   return g_strdup (name);
 }
@@ -101,7 +101,7 @@ add_evaluation (FenComparePage *self, guint n)
 {
   FenRunData *data = fen_run_session_get_data (self->sessions->pdata[n]);
   g_autofree char *name = run_name (self, n);
-  /* Translators: in a chart's legend, the evaluation loss of a run. */
+  /* TRANSLATORS: in a chart's legend, the evaluation loss of a run. */
   g_autofree char *eval_name = g_strdup_printf (_ ("%s, evaluation"), name);
   fen_chart_add_series (self->charts[CHART_LOSS], eval_name, fen_run_data_series (data, FEN_CURVE_EVAL_LOSS),
                         FEN_CHART_POINTS, n);

@@ -25,7 +25,7 @@ steps_cell (FenRunSession *session)
   FenTrainerStatus status;
   fen_run_session_status (session, &status);
   g_autofree char *step = fen_format_count (status.step), *steps = fen_format_count (status.steps);
-  /* Translators: steps done and steps wanted: "1,240 of 10,000". */
+  /* TRANSLATORS: steps done and steps wanted: "1,240 of 10,000". */
   return g_strdup_printf (_ ("%s of %s"), step, steps);
 }
 
@@ -68,7 +68,7 @@ memory_cell (FenRunSession *session)
   if (memory != NULL && memory->has_host)
     {
       g_autofree char *bytes = fen_unit_format (FEN_UNIT_BYTES, (double)memory->process_peak_bytes);
-      /* Translators: an amount of memory: "1.2 GiB of RAM". */
+      /* TRANSLATORS: an amount of memory: "1.2 GiB of RAM". */
       return g_strdup_printf (_ ("%s of RAM"), bytes);
     }
   return g_strdup (NOTHING);

@@ -29,10 +29,10 @@ make_status_text (const FenRunInfo *info)
   if (info->status == FEN_RUN_RUNNING && info->steps > 0)
     {
       const double percent = CLAMP (100.0 * (double)info->step / (double)info->steps, 0, 100);
-      /* Translators: a run that is being trained: "Running, 42 % · loss 2.31". %% is a percent sign. */
+      /* TRANSLATORS: a run that is being trained: "Running, 42 % · loss 2.31". %% is a percent sign. */
       return g_strdup_printf (_ ("%s, %.0f %% · loss %.3g"), status, percent, info->loss);
     }
-  /* Translators: a run's state and its last loss: "Finished · loss 2.31" */
+  /* TRANSLATORS: a run's state and its last loss: "Finished · loss 2.31" */
   return g_strdup_printf (_ ("%s · loss %.3g"), status, info->loss);
 }
 

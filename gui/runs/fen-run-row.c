@@ -59,7 +59,7 @@ update_accessible (FenRunRow *self)
   g_autofree char *label = NULL;
   if (self->item == NULL)
     return;
-  /* Translators: a row of the list of runs as a screen reader says it: name, state with last loss, time. */
+  /* TRANSLATORS: a row of the list of runs as a screen reader says it: name, state with last loss, time. */
   label = g_strdup_printf (_ ("%s, %s, %s"), gtk_label_get_text (self->name),
                            gtk_label_get_text (self->status), gtk_label_get_text (self->time));
   gtk_accessible_update_property (GTK_ACCESSIBLE (self->check), GTK_ACCESSIBLE_PROPERTY_LABEL,

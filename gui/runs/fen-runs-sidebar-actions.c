@@ -80,7 +80,7 @@ static void
 show_undo (FenRunsSidebar *self, FenRunStore *store, const char *name, char *discarded)
 {
   g_autofree char *shown = g_markup_escape_text (name, -1);
-  /* Translators: a toast. A run's name. */
+  /* TRANSLATORS: a toast. A run's name. */
   g_autofree char *title = g_strdup_printf (_ ("“%s” deleted"), shown);
   AdwToast *toast = adw_toast_new (title);
   Deleted *deleted = g_new0 (Deleted, 1);
@@ -111,7 +111,7 @@ deleted (GObject *object, GAsyncResult *result, gpointer user_data)
     show_undo (self, FEN_RUN_STORE (object), name, discarded);
   else if (g_error_matches (error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_LOCKED))
     {
-      /* Translators: a toast, why a run cannot be deleted. A run's name. */
+      /* TRANSLATORS: a toast, why a run cannot be deleted. A run's name. */
       g_autofree char *text = g_strdup_printf (_ ("“%s” is being trained; stop it first"), name);
       show_text (self, text);
     }

@@ -21,7 +21,7 @@ update (FenRunsSidebar *self)
   while (g_hash_table_iter_next (&iter, &row, NULL))
     fen_run_row_set_selecting (row, selecting,
                                g_hash_table_contains (self->checked, fen_run_row_get_item (row)));
-  /* Translators: how many runs are checked for comparing. */
+  /* TRANSLATORS: how many runs are checked for comparing. */
   g_autofree char *text = g_strdup_printf (ngettext ("%u selected", "%u selected", n), n);
   gtk_label_set_text (self->n_selected, n == 0 ? _ ("Select two or more") : text);
   gtk_widget_set_sensitive (self->compare, n >= 2);

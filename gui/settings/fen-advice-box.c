@@ -31,10 +31,10 @@ window_text (const FenAdvice *advice)
   g_autofree char *min = fen_words_number (advice->window_min);
   g_autofree char *max = fen_words_number (advice->window_max);
   if (advice->window_size == 0)
-    /* Translators: %s is the reason, a clause without a full stop. */
+    /* TRANSLATORS: %s is the reason, a clause without a full stop. */
     return g_strdup_printf (_ ("No window: %s."), reason);
   if (advice->window_min < advice->window_max)
-    /* Translators: a number of tokens, the least and the greatest that are reasonable, and the reason. */
+    /* TRANSLATORS: a number of tokens, the least and the greatest that are reasonable, and the reason. */
     return g_strdup_printf (_ ("A window of %s tokens (%s to %s): %s."), window, min, max, reason);
   return g_strdup_printf (_ ("A window of %s tokens: %s."), window, reason);
 }

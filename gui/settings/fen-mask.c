@@ -133,7 +133,7 @@ describe_window (const FenMask *mask, GString *text)
   else
     {
       g_autofree char *window = fen_words_number (mask->window);
-      /* Translators: %s is the number of tokens in the attention window, the token itself included. */
+      /* TRANSLATORS: %s is the number of tokens in the attention window, the token itself included. */
       g_autofree char *line
           = g_strdup_printf (ngettext ("Each token sees %s token, itself included.",
                                        "Each token sees %s tokens, itself included.", (gulong)mask->window),
@@ -150,7 +150,7 @@ describe_chunks (const FenMask *mask, GString *text)
   gint64 count = (mask->context + mask->chunk - 1) / mask->chunk;
   g_autofree char *chunks = fen_words_number (count);
   g_autofree char *size = fen_words_number (mask->chunk);
-  /* Translators: the first %s is the number of chunks, the second the size of each. */
+  /* TRANSLATORS: the first %s is the number of chunks, the second the size of each. */
   g_autofree char *line = g_strdup_printf (
       ngettext ("%s chunk of %s tokens.", "%s chunks of %s tokens.", (gulong)count), chunks, size);
   add_line (text, line);

@@ -122,7 +122,7 @@ create_suggestions (GtkMenuButton *button, gpointer user_data)
 static void
 add_suggest_button (FenOptionControl *self)
 {
-  /* Translators: %s is a setting's title. */
+  /* TRANSLATORS: %s is a setting's title. */
   g_autofree char *name = g_strdup_printf (_ ("Suggestions for %s"), _ (self->option->title));
   self->suggest = gtk_menu_button_new ();
   gtk_menu_button_set_icon_name (GTK_MENU_BUTTON (self->suggest), "pan-down-symbolic");
@@ -191,7 +191,7 @@ add_chooser (FenOptionControl *self, GtkFileChooserAction action)
   gboolean folder = action == GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER;
   GtkWidget *button
       = gtk_button_new_from_icon_name (folder ? "folder-open-symbolic" : "document-open-symbolic");
-  /* Translators: %s is a setting's title, like Dataset. */
+  /* TRANSLATORS: %s is a setting's title, like Dataset. */
   g_autofree char *name = g_strdup_printf (
       folder ? _ ("Choose a Folder for %s…") : _ ("Choose a File for %s…"), _ (self->option->title));
   gtk_widget_set_tooltip_text (button, name);

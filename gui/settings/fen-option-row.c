@@ -70,7 +70,7 @@ show_fact (FenOptionRow *self)
       return;
     }
   g_autofree char *value = fen_config_get_text (fen_settings_get_config (self->settings), option);
-  /* Translators: %s is what a setting of 0 stands for, like "full attention". */
+  /* TRANSLATORS: %s is what a setting of 0 stands for, like "full attention". */
   g_autofree char *text = g_strdup_printf (_ ("Now: %s"), _ (option->zero_means));
   gboolean zero = g_str_equal (value, "0") && fen_settings_get_error (self->settings, option) == NULL;
   show_line (self->fact, zero ? text : NULL);
@@ -145,7 +145,7 @@ add_facts_about_option (FenOptionRow *self, GtkBox *box)
   if (option->type != FEN_OPTION_BOOLEAN && option->type != FEN_OPTION_CHOICE)
     {
       g_autofree char *range = fen_option_range_words (option, config->expert, FEN_WORDS_TITLES);
-      /* Translators: %s is a range or a list, like "0 (full attention) or 256 to 8192 tokens". */
+      /* TRANSLATORS: %s is a range or a list, like "0 (full attention) or 256 to 8192 tokens". */
       g_autofree char *line = g_strdup_printf (_ ("Allowed: %s"), range);
       if (*range != '\0')
         add_paragraph (box, line, "dim-label");
@@ -155,7 +155,7 @@ add_facts_about_option (FenOptionRow *self, GtkBox *box)
       g_autofree char *line = g_strdup_printf (_ ("Default: %s"), self->default_value);
       add_paragraph (box, line, "dim-label");
     }
-  /* Translators: %s is the setting's name, like window_size. */
+  /* TRANSLATORS: %s is the setting's name, like window_size. */
   g_autofree char *name = g_strdup_printf (_ ("Name in files and commands: %s"), option->name);
   add_paragraph (box, name, "dim-label");
 }
@@ -313,7 +313,7 @@ static void
 name_buttons (FenOptionRow *self)
 {
   const char *title = _ (self->option->title);
-  /* Translators: %s is a setting's title. */
+  /* TRANSLATORS: %s is a setting's title. */
   g_autofree char *reset = g_strdup_printf (_ ("Reset %s to the Default"), title);
   g_autofree char *info = g_strdup_printf (_ ("About %s"), title);
   gtk_widget_set_tooltip_text (GTK_WIDGET (self->reset), reset);

@@ -30,18 +30,18 @@ summary_text (const FenPlanNumbers *numbers)
   g_autofree char *part = fen_words_bytes (numbers->categories[largest]);
   const char *title = fen_memory_category_title (largest);
   if (numbers->total == 0)
-    /* Translators: planned bytes, then the largest part's name and bytes. */
+    /* TRANSLATORS: planned bytes, then the largest part's name and bytes. */
     return g_strdup_printf (_ ("Planned %s; largest part: %s, %s"), needed, title, part);
   if (numbers->fits)
     return g_strdup_printf (
         numbers->is_cpu
-            /* Translators: planned bytes, available bytes, the largest part's name and bytes. */
+            /* TRANSLATORS: planned bytes, available bytes, the largest part's name and bytes. */
             ? _ ("Planned %s of %s available RAM; largest part: %s, %s")
             : _ ("Planned %s of %s available device memory; largest part: %s, %s"),
         needed, available, title, part);
   return g_strdup_printf (
       numbers->is_cpu
-          /* Translators: planned bytes, available bytes, the largest part's name and bytes. */
+          /* TRANSLATORS: planned bytes, available bytes, the largest part's name and bytes. */
           ? _ ("Does not fit: planned %s, %s of RAM available; largest part: %s, %s")
           : _ ("Does not fit: planned %s, %s of device memory available; largest part: %s, %s"),
       needed, available, title, part);
@@ -97,7 +97,7 @@ tooltip_text (const FenPlanNumbers *numbers)
         continue;
       if (text->len > 0)
         g_string_append_c (text, '\n');
-      /* Translators: a kind of memory and its bytes. */
+      /* TRANSLATORS: a kind of memory and its bytes. */
       g_string_append_printf (text, _ ("%s: %s"), fen_memory_category_title (i), amount);
     }
   return g_string_free (text, FALSE);

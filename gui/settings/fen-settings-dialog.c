@@ -78,7 +78,7 @@ update_start (FenSettingsDialog *self)
   gtk_widget_set_visible (GTK_WIDGET (self->blocker), reason != NULL);
   gtk_widget_set_visible (self->blocker_arrow, option != NULL);
   gtk_widget_set_sensitive (GTK_WIDGET (self->blocker), option != NULL);
-  /* Translators: %s is a setting's title. */
+  /* TRANSLATORS: %s is a setting's title. */
   g_autofree char *show = option != NULL ? g_strdup_printf (_ ("Show %s"), _ (option->title)) : NULL;
   gtk_widget_set_tooltip_text (GTK_WIDGET (self->blocker), show);
   gtk_accessible_update_property (GTK_ACCESSIBLE (self->start_button), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION,
@@ -171,7 +171,7 @@ on_loaded (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autofree char *shown = g_filename_display_name (name);
   if (self->settings == NULL || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
-  /* Translators: %s is a file's name. */
+  /* TRANSLATORS: %s is a file's name. */
   g_autofree char *text = g_strdup_printf (_ ("%s loaded"), shown);
   if (config != NULL)
     replace_settings (self, config, text);
@@ -195,7 +195,7 @@ on_saved (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autofree char *shown = g_filename_display_name (name);
   if (self->settings == NULL)
     return;
-  /* Translators: %s is a file's name. */
+  /* TRANSLATORS: %s is a file's name. */
   g_autofree char *text = g_strdup_printf (_ ("Saved as %s"), shown);
   show_problem (self, ok ? NULL : error->message);
   if (ok)

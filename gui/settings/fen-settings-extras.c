@@ -51,7 +51,7 @@ suggest_tokenizers (FenSettingsPages *self)
     {
       g_autofree char *value = g_strdup_printf ("bpe:%" G_GINT64_FORMAT, n);
       g_autofree char *number = fen_words_number (n);
-      /* Translators: %s is a number of tokens; byte-pair encoding is the method. */
+      /* TRANSLATORS: %s is a number of tokens; byte-pair encoding is the method. */
       g_autofree char *title = g_strdup_printf (_ ("Learn %s Tokens from the Data"), number);
       fen_option_row_add_suggestion (row, value, title, NULL);
     }
@@ -126,7 +126,7 @@ update_batch (FenSettingsPages *self, const FenConfig *config)
   g_autofree char *times = fen_words_number (config->gradient_accumulation_steps);
   g_autofree char *all = fen_words_number (product);
   g_autofree char *tokens = g_strdup_printf ("%'.0f", (double)product * (double)config->max_seq_len);
-  /* Translators: batch size, accumulation, their product, tokens. */
+  /* TRANSLATORS: batch size, accumulation, their product, tokens. */
   g_autofree char *text
       = g_strdup_printf (ngettext ("Effective batch: %s × %s = %s row, %s tokens a step",
                                    "Effective batch: %s × %s = %s rows, %s tokens a step", (gulong)product),

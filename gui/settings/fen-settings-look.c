@@ -58,10 +58,10 @@ describe_model (const FenModel *model, const FenModelShape *shape)
   g_autofree char *parameters = g_strdup_printf (
       ngettext ("%s parameter", "%s parameters", (gulong)MIN (n_parameters, G_MAXINT)), number);
   if (shape->model_window <= 0)
-    /* Translators: architecture of a model, its number of parameters. */
+    /* TRANSLATORS: architecture of a model, its number of parameters. */
     return g_strdup_printf (_ ("%s · %s"), architecture, parameters);
   g_autofree char *window = g_strdup_printf ("%'" G_GINT64_FORMAT, shape->model_window);
-  /* Translators: architecture of a model, its number of parameters, its window in tokens. */
+  /* TRANSLATORS: architecture of a model, its number of parameters, its window in tokens. */
   return g_strdup_printf (_ ("%s · %s · own window %s"), architecture, parameters, window);
 }
 
@@ -127,19 +127,19 @@ describe_suggestion (const FenPlanSuggestion *suggestion)
     {
       gboolean off = g_str_equal (suggestion->value, "false");
       if (suggestion->fits)
-        /* Translators: the title of a setting. */
+        /* TRANSLATORS: the title of a setting. */
         return g_strdup_printf (off ? _ ("Without %s it would fit.") : _ ("With %s it would fit."),
                                 _ (option->title));
-      /* Translators: the title of a setting, an amount of memory. */
+      /* TRANSLATORS: the title of a setting, an amount of memory. */
       return g_strdup_printf (off ? _ ("Without %s it would need %s less.")
                                   : _ ("With %s it would need %s less."),
                               _ (option->title), saved);
     }
   if (suggestion->fits)
-    /* Translators: the title of a setting and a value for it. */
+    /* TRANSLATORS: the title of a setting and a value for it. */
     return g_strdup_printf (_ ("With %s %s it would fit."), _ (option->title),
                             value != NULL ? value : suggestion->value);
-  /* Translators: the title of a setting, a value for it, an amount of memory. */
+  /* TRANSLATORS: the title of a setting, a value for it, an amount of memory. */
   return g_strdup_printf (_ ("With %s %s it would need %s less."), _ (option->title),
                           value != NULL ? value : suggestion->value, saved);
 }
@@ -154,10 +154,10 @@ describe_misfit (const FenPlan *plan, const char *blamed)
   const FenPlanSuggestion *best = fen_plan_best_suggestion (suggestions);
   g_autofree char *advice = best != NULL ? describe_suggestion (best) : NULL;
   g_autofree char *problem = g_strcmp0 (blamed, "memory_limit") == 0
-                                 /* Translators: bytes, the title of the setting "Memory Limit", bytes. */
+                                 /* TRANSLATORS: bytes, the title of the setting "Memory Limit", bytes. */
                                  ? g_strdup_printf (_ ("It needs %s, but %s leaves %s."), needed,
                                                     _ (fen_config_find_option (blamed)->title), available)
-                                 /* Translators: bytes, a device's name, bytes. */
+                                 /* TRANSLATORS: bytes, a device's name, bytes. */
                                  : g_strdup_printf (_ ("It needs %s, but %s has %s available."), needed,
                                                     fen_plan_device (plan)->name, available);
   return advice != NULL ? g_strjoin (" ", problem, advice, NULL) : g_steal_pointer (&problem);

@@ -156,7 +156,7 @@ fen_settings_pages_update (FenSettingsPages *self)
         continue;
       g_autofree char *all = g_strdup_printf (
           ngettext ("%u seldom-used setting", "%u seldom-used settings", page->n_more), page->n_more);
-      /* Translators: %s is "9 seldom-used settings"; %u of them are not at their default. */
+      /* TRANSLATORS: %s is "9 seldom-used settings"; %u of them are not at their default. */
       g_autofree char *some = g_strdup_printf (ngettext ("%s, %u changed", "%s, %u changed", n), all, n);
       adw_expander_row_set_subtitle (page->more, n > 0 ? some : all);
     }

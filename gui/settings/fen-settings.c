@@ -52,7 +52,7 @@ make_blocker (FenSettings *self)
   const char *error = fen_settings_get_blocker (self, &option);
   if (error == NULL || g_hash_table_lookup (self->errors, option) == NULL)
     return g_strdup (error);
-  /* Translators: a setting's title and what is wrong with its value. */
+  /* TRANSLATORS: a setting's title and what is wrong with its value. */
   return g_strdup_printf (_ ("%s: %s"), _ (option->title), error);
 }
 
@@ -298,7 +298,7 @@ fen_settings_get_inactive_reason (FenSettings *self, const FenOption *option)
   char *reason = g_hash_table_lookup (self->reasons, option);
   if (reason == NULL)
     {
-      /* Translators: why a setting is switched off: "No effect: Context Chunking is off". */
+      /* TRANSLATORS: why a setting is switched off: "No effect: Context Chunking is off". */
       reason = g_strdup_printf (_ ("No effect: %s"), finding->text);
       g_hash_table_insert (self->reasons, (gpointer)option, reason);
     }
