@@ -16,8 +16,7 @@
 
 struct _FenSettingsDialog {
   AdwWindow parent;
-  AdwViewStack *stack;
-  AdwViewSwitcherTitle *switcher;
+  GtkStack *stack;
   AdwToastOverlay *toasts;
   GtkRevealer *problem_revealer;
   GtkLabel *problem, *blocker_label;
@@ -313,8 +312,8 @@ void
 fen_settings_dialog_show_page (FenSettingsDialog *self, const char *page)
 {
   g_return_if_fail (FEN_IS_SETTINGS_DIALOG (self) && page != NULL);
-  if (adw_view_stack_get_child_by_name (self->stack, page) != NULL)
-    adw_view_stack_set_visible_child_name (self->stack, page);
+  if (gtk_stack_get_child_by_name (self->stack, page) != NULL)
+    gtk_stack_set_visible_child_name (self->stack, page);
 }
 
 /* The whole row with its words and a margin: GTK's own scrolling stops at the focused entry. */
@@ -424,7 +423,6 @@ fen_settings_dialog_class_init (FenSettingsDialogClass *klass)
   gtk_widget_class_set_template_from_resource (widget_class,
                                                "/org/fenestra/Fenestra/settings/fen-settings-dialog.ui");
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, stack);
-  gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, switcher);
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, toasts);
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, problem_revealer);
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, problem);

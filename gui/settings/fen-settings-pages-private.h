@@ -23,7 +23,7 @@ typedef struct {
 } FenSettingsPages;
 
 /* Adds the pages to `stack`. `expert` has no row: it stands in the application's preferences. */
-void fen_settings_pages_init (FenSettingsPages *self, AdwViewStack *stack, FenSettings *settings);
+void fen_settings_pages_init (FenSettingsPages *self, GtkStack *stack, FenSettings *settings);
 void fen_settings_pages_clear (FenSettingsPages *self);
 
 FenOptionRow *fen_settings_pages_find_row (FenSettingsPages *self, const char *option);

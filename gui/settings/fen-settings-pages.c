@@ -7,23 +7,21 @@
 #define PAGE_WIDTH 760
 #define PAGE_TIGHT_WIDTH 560
 
-/* Names for code and pictures for the switcher; titles are the table's. */
-static const struct {
-  const char *name, *icon;
-} looks[FEN_N_GROUPS] = {
-  [FEN_GROUP_DATA] = { "data", "text-x-generic-symbolic" },
-  [FEN_GROUP_TRAINING] = { "training", "system-run-symbolic" },
-  [FEN_GROUP_ATTENTION] = { "attention", "view-grid-symbolic" },
-  [FEN_GROUP_OUTPUT] = { "output", "folder-symbolic" },
+/* Names for code; titles are the table's. */
+static const char *const page_names[FEN_N_GROUPS] = {
+  [FEN_GROUP_DATA] = "data",
+  [FEN_GROUP_TRAINING] = "training",
+  [FEN_GROUP_ATTENTION] = "attention",
+  [FEN_GROUP_OUTPUT] = "output",
 };
 
 /* ---- making ---- */
 
 static void
-add_page (FenSettingsPage *page, FenOptionGroup group, AdwViewStack *stack)
+add_page (FenSettingsPage *page, FenOptionGroup group, GtkStack *stack)
 {
   GtkWidget *clamp = adw_clamp_new ();
-  page->name = looks[group].name;
+  page->name = page_names[group];
   page->scroller = gtk_scrolled_window_new ();
   page->content = GTK_BOX (gtk_box_new (GTK_ORIENTATION_VERTICAL, 18));
   gtk_widget_set_margin_start (GTK_WIDGET (page->content), 12);
@@ -36,8 +34,7 @@ add_page (FenSettingsPage *page, FenOptionGroup group, AdwViewStack *stack)
   gtk_scrolled_window_set_policy (GTK_SCROLLED_WINDOW (page->scroller), GTK_POLICY_NEVER,
                                   GTK_POLICY_AUTOMATIC);
   gtk_scrolled_window_set_child (GTK_SCROLLED_WINDOW (page->scroller), clamp);
-  adw_view_stack_add_titled_with_icon (stack, page->scroller, page->name, _ (fen_config_group_title (group)),
-                                       looks[group].icon);
+  gtk_stack_add_titled (stack, page->scroller, page->name, _ (fen_config_group_title (group)));
 }
 
 static AdwPreferencesGroup *
@@ -72,7 +69,7 @@ add_more (FenSettingsPages *self, FenSettingsPage *page, FenSettings *settings, 
 }
 
 void
-fen_settings_pages_init (FenSettingsPages *self, AdwViewStack *stack, FenSettings *settings)
+fen_settings_pages_init (FenSettingsPages *self, GtkStack *stack, FenSettings *settings)
 {
   AdwPreferencesGroup *parts[FEN_N_GROUPS] = { NULL };
   const char *titles[FEN_N_GROUPS] = { NULL };

@@ -372,13 +372,13 @@ test_narrow (Fixture *fixture, gconstpointer data)
   FenSettings *settings = fen_settings_new ();
   FenSettingsFacts *facts = fen_settings_facts_new (settings);
   GtkWidget *dialog = fen_settings_dialog_new (NULL, settings, facts);
-  gtk_window_set_default_size (GTK_WINDOW (dialog), 700, 560);
+  gtk_window_set_default_size (GTK_WINDOW (dialog), 600, 560);
   gtk_window_present (GTK_WINDOW (dialog));
   fen_settings_dialog_show_page (FEN_SETTINGS_DIALOG (dialog), "attention");
   fen_gui_wait (!fen_settings_facts_is_busy (facts), 20000);
   fen_gui_wait (!fen_settings_facts_is_scanning (facts), 20000);
   fen_gui_settle (dialog);
-  g_assert_cmpint (gtk_widget_get_width (dialog), <=, 700);
+  g_assert_cmpint (gtk_widget_get_width (dialog), <=, 600);
   fen_gui_picture (dialog, "settings-narrow-rtl");
   g_autofree char *clipped = fen_gui_clipped_text (dialog);
   g_assert_cmpstr (clipped, ==, NULL);
