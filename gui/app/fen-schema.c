@@ -6,9 +6,8 @@
 static const char *const keys[] = { FEN_KEY_WINDOW_WIDTH,    FEN_KEY_WINDOW_HEIGHT, FEN_KEY_WINDOW_MAXIMIZED,
                                     FEN_KEY_SIDEBAR_VISIBLE, FEN_KEY_COLOR_SCHEME,  FEN_KEY_START_VIEW,
                                     FEN_KEY_NOTIFY,          FEN_KEY_EXPERT,        FEN_KEY_PLACES,
-                                    FEN_KEY_DATASET_FOLDER,  FEN_KEY_MODEL_FOLDER,  FEN_KEY_CONFIG_FOLDER,
-                                    FEN_KEY_EXPORT_FOLDER,   FEN_KEY_SMOOTHING,     FEN_KEY_AXIS,
-                                    FEN_KEY_LAST_RUN,        FEN_KEY_OWN_RUN };
+                                    FEN_KEY_SMOOTHING,       FEN_KEY_AXIS,          FEN_KEY_LAST_RUN,
+                                    FEN_KEY_OWN_RUN };
 
 /* A schema of an older installation may be found first; reading a key that it lacks would abort. */
 static gboolean

@@ -176,6 +176,36 @@ save_state (FenWindow *self)
     g_settings_set_boolean (gsettings, FEN_KEY_SIDEBAR_VISIBLE, adw_flap_get_reveal_flap (self->flap));
 }
 
+/* Keys name the axis, the charts number it; both follow FenAxis. */
+static gboolean
+axis_from_key (GValue *value, GVariant *variant, gpointer data)
+{
+  g_value_set_int (value, g_settings_get_enum (data, FEN_KEY_AXIS));
+  return TRUE;
+}
+
+static GVariant *
+axis_to_key (const GValue *value, const GVariantType *type, gpointer data)
+{
+  static const char *const names[FEN_N_AXES] = { "step", "tokens", "relative", "wall" };
+  return g_variant_new_string (names[CLAMP (g_value_get_int (value), 0, FEN_N_AXES - 1)]);
+}
+
+/* The charts of both pages look as they did last. */
+static void
+bind_charts (FenWindow *self)
+{
+  GSettings *gsettings = fen_application_get_gsettings (self->application);
+  FenChartGroup *groups[] = { fen_run_page_get_chart_group (self->run_page),
+                              fen_compare_page_get_chart_group (self->compare_page) };
+  for (gsize i = 0; i < G_N_ELEMENTS (groups); i++)
+    {
+      g_settings_bind (gsettings, FEN_KEY_SMOOTHING, groups[i], "smoothing", G_SETTINGS_BIND_DEFAULT);
+      g_settings_bind_with_mapping (gsettings, FEN_KEY_AXIS, groups[i], "axis", G_SETTINGS_BIND_DEFAULT,
+                                    axis_from_key, axis_to_key, gsettings, NULL);
+    }
+}
+
 /* ---- life ---- */
 
 /* Places are looked at each second only while somebody can see the list. */
@@ -255,6 +285,7 @@ fen_window_new (FenApplication *application)
                           FALSE); /* the run gets the room, whatever its rows would like */
   adw_flap_set_flap (self->flap, GTK_WIDGET (self->sidebar));
   fen_window_connect_rooms (self);
+  bind_charts (self);
   fen_window_add_actions (self);
   g_signal_connect_object (application, "notify::own-run", G_CALLBACK (on_own_run), self, 0);
   if (g_str_has_suffix (FEN_APPLICATION_ID, ".Devel"))

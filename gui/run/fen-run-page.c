@@ -152,6 +152,12 @@ fen_run_page_set_session (FenRunPage *self, FenRunSession *session)
   update (self);
 }
 
+FenChartGroup *
+fen_run_page_get_chart_group (FenRunPage *self)
+{
+  return fen_run_charts_get_group (FEN_RUN_CHARTS (self->charts));
+}
+
 FenRunSession *
 fen_run_page_get_session (FenRunPage *self)
 {

@@ -6,6 +6,7 @@
 
 #include <adwaita.h>
 
+#include "gui/chart/fen-chart.h"
 #include "gui/run/fen-run-session.h"
 
 G_BEGIN_DECLS
@@ -21,6 +22,8 @@ GtkWidget *fen_run_page_new (void);
 /* NULL shows the empty page ("press Start"). */
 void fen_run_page_set_session (FenRunPage *self, FenRunSession *session);
 FenRunSession *fen_run_page_get_session (FenRunPage *self);
+/* What its charts share; the window remembers axis and smoothing. */
+FenChartGroup *fen_run_page_get_chart_group (FenRunPage *self);
 
 /* "about 12 min left", "1,240", "12.4k tokens/s": words for the status line, in the person's locale. Free with g_free. */
 char *fen_format_duration (double seconds);

@@ -373,6 +373,12 @@ fen_compare_page_init (FenComparePage *self)
   make_controls (self);
 }
 
+FenChartGroup *
+fen_compare_page_get_chart_group (FenComparePage *self)
+{
+  return self->group;
+}
+
 GtkWidget *
 fen_compare_page_new (void)
 {

@@ -8,6 +8,7 @@
 
 #include <adwaita.h>
 
+#include "gui/chart/fen-chart.h"
 #include "gui/runs/fen-run-store.h"
 
 G_BEGIN_DECLS
@@ -18,5 +19,7 @@ G_DECLARE_FINAL_TYPE (FenComparePage, fen_compare_page, FEN, COMPARE_PAGE, AdwBi
 GtkWidget *fen_compare_page_new (void);
 /* `runs`: GListModel of FenRunItem; live ones are followed. NULL: none. */
 void fen_compare_page_set_runs (FenComparePage *self, GListModel *runs);
+/* What its charts share; the window remembers axis and smoothing. */
+FenChartGroup *fen_compare_page_get_chart_group (FenComparePage *self);
 
 G_END_DECLS

@@ -3,6 +3,7 @@
 #include "core/base/fen-io.h"
 #include "gui/app/fen-schema.h"
 #include "gui/app/fen-window.h"
+#include "gui/run/fen-run-page.h"
 #include "tests/gui/fen-gui-test.h"
 #include "tests/gui/runs-fixture.h"
 #include "tests/support/train-fixture.h"
@@ -36,9 +37,9 @@ static void
 forget (void)
 {
   g_autoptr (GSettings) gsettings = fen_schema_open (NULL);
-  static const char *const keys[]
-      = { FEN_KEY_OWN_RUN,      FEN_KEY_LAST_RUN,      FEN_KEY_EXPERT,         FEN_KEY_PLACES,
-          FEN_KEY_WINDOW_WIDTH, FEN_KEY_WINDOW_HEIGHT, FEN_KEY_SIDEBAR_VISIBLE };
+  static const char *const keys[] = { FEN_KEY_OWN_RUN,      FEN_KEY_LAST_RUN,      FEN_KEY_EXPERT,
+                                      FEN_KEY_PLACES,       FEN_KEY_SMOOTHING,     FEN_KEY_AXIS,
+                                      FEN_KEY_WINDOW_WIDTH, FEN_KEY_WINDOW_HEIGHT, FEN_KEY_SIDEBAR_VISIBLE };
   for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
     g_settings_reset (gsettings, keys[i]);
 }
@@ -355,6 +356,10 @@ play_state (Scene *scene)
   gtk_window_set_default_size (GTK_WINDOW (window_of (scene)), 1024, 600);
   fen_gui_settle (GTK_WIDGET (window_of (scene)));
   act (scene, "toggle-sidebar");
+  GtkWidget *charts = fen_gui_find (GTK_WIDGET (window_of (scene)), FEN_TYPE_RUN_PAGE, NULL);
+  FenChartGroup *group = fen_run_page_get_chart_group (FEN_RUN_PAGE (charts));
+  fen_chart_group_set_smoothing (group, 0.25);
+  fen_chart_group_set_axis (group, FEN_AXIS_WALL);
   gtk_window_close (GTK_WINDOW (window_of (scene)));
   fen_gui_wait (window_of (scene) == NULL, 3000);
 
@@ -366,6 +371,10 @@ play_state (Scene *scene)
   g_autoptr (GVariant) shown
       = g_action_group_get_action_state (G_ACTION_GROUP (window_of (scene)), "toggle-sidebar");
   g_assert_false (g_variant_get_boolean (shown));
+  charts = fen_gui_find (GTK_WIDGET (window_of (scene)), FEN_TYPE_RUN_PAGE, NULL);
+  group = fen_run_page_get_chart_group (FEN_RUN_PAGE (charts));
+  g_assert_cmpfloat (fen_chart_group_get_smoothing (group), ==, 0.25);
+  g_assert_cmpint (fen_chart_group_get_axis (group), ==, FEN_AXIS_WALL);
   g_application_release (G_APPLICATION (scene->application));
 }
 
