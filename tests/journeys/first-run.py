@@ -6,30 +6,7 @@ import sys
 
 from person import travel
 from settings import can_start, enter, open_settings, planned_bytes, row_text, show_page, start_button, tick
-
-STEP = r"Step ([\d,]+) of ([\d,]+)"
-
-
-def number(text):
-    return int(text.replace(",", ""))
-
-
-def step_shown(person):
-    """The step that the status line names, or None."""
-    for thing in person.find(re.compile(STEP), "label"):
-        return number(re.search(STEP, thing.words).group(1))
-    return None
-
-
-def tile(person, title):
-    """The number under a tile's title ("Loss"), or None while it is not measured."""
-    for thing in person.find(title, "label"):
-        siblings = [t.words for t in thing.parent.children if t.role == "label"]
-        numbers = [re.search(r"^[\d.,]+", words) for words in siblings]
-        found = [float(match.group().replace(",", "")) for match in numbers if match]
-        if found:
-            return found[0]
-    return None
+from status import step_shown, tile
 
 
 def fresh_profile(person):
@@ -160,8 +137,12 @@ def compare(person):
     for name in ("First", "Second"):
         person.click(person.see(name, "check box"))
     person.press("Compare")
-    person.see(re.compile("Window Size|window_size"), within=10)
-    assert person.find("First") and person.find("Second")
+    for name in ("First, evaluation", "Second, evaluation"):
+        person.see(name, within=10)
+    differs = person.wait(lambda: person.find(re.compile("^Window Size"), on_screen=False), "the setting that differs")
+    person.scroll_to(differs[0])
+    person.see(re.compile(r"^256"))
+    person.see(re.compile(r"^512"))
 
 
 def delete_and_undo(person):

@@ -1,8 +1,6 @@
 """What the journeys do in Training Settings."""
 import re
 
-ERROR = re.compile(r"Window Size|window_size|256 to 8192|256 to 8,192")
-
 
 def open_settings(person):
     person.press("Training Settings")
@@ -21,9 +19,9 @@ def entry(person, title):
 
 
 def covered(thing):
-    """On another page than the one that is shown? What only is scrolled away is not."""
-    holder = thing.hidden_by()
-    return holder is not None and not thing.is_in(holder)
+    """On another page than the one that is shown? What only is scrolled away is not: its page is seen."""
+    panes = [ancestor for ancestor in thing.ancestors() if ancestor.role == "scroll pane"]
+    return bool(panes) and panes[-1].hidden_by() is not None
 
 
 def row_text(person, title):
@@ -53,7 +51,7 @@ def start_button(person):
 
 
 def can_start(person):
-    return "sensitive" in start_button(person).states
+    return start_button(person).usable
 
 
 def planned_bytes(person):

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Runs of other processes, and a window that is killed: a run of fenestra-cli appears within two seconds and is followed;
+after kill -9 in the middle of a run the next start says so and resumes from the last checkpoint."""
+import json
+import re
+import sys
+import time
+
+from person import travel
+from status import step_shown
+
+
+def follow_cli(person):
+    """A run that fenestra-cli starts is in the list within 2 s of its folder"""
+    person.start_application()
+    person.see("No Runs Yet")
+    person.run_cli("train", "--model", "nano", "--tokenizer", "bytes", "--max-seq-len", "128", "--steps", "400",
+                   "--checkpoint-interval", "100", "--run-name", "Outside")
+    person.wait(lambda: (person.runs / "Outside" / "run.json").exists(), "the run's folder", 20)
+    began = time.monotonic()
+    person.see(re.compile(r"^Outside, Running"), "list item", 10)
+    took = time.monotonic() - began
+    assert took <= 2, "it took %.1f s" % took
+
+
+def watch_cli(person):
+    """Opened, it is followed live to its end"""
+    person.click(person.see(re.compile(r"^Outside, "), "list item"))
+    first = person.wait(lambda: step_shown(person), "a step", 10)
+    person.wait(lambda: (step_shown(person) or 0) > first, "a step after %d" % first, 10)
+    person.see(re.compile(r"^Outside, Finished"), "list item", 60)
+    person.wait(lambda: re.search(r"last", person.find("Loss", "image")[0].description), "the chart in words")
+
+
+def start_own(person):
+    """A run of the window itself, with checkpoints"""
+    config = person.home / "own.json"
+    config.write_text(json.dumps({"model": "nano", "tokenizer": "bytes", "max_seq_len": 128, "steps": 100000,
+                                  "checkpoint_interval": 20, "run_name": "Own"}), encoding="utf-8")
+    person.keys("ctrl+q")
+    assert person.application_ended() == 0
+    person.start_application("--config", str(config))
+    person.press("Start")
+    person.wait(lambda: (step_shown(person) or 0) > 45, "step 45", 30)
+    # The window is killed; what its last checkpoint has is what a folder says that nobody writes any more.
+    person.kill_application()
+
+
+def offer_to_resume(person):
+    """Killed and started again, it says what was interrupted, and where it can go on"""
+    person.start_application()
+    person.see(re.compile("“Own” was interrupted at step"), within=10)
+    said = person.read(r"was interrupted at step ([\d,]+)\. It can go on from its checkpoint at step ([\d,]+)")
+    reached, kept = (int(text.replace(",", "")) for text in said.groups())
+    assert kept % 20 == 0 and 0 <= reached - kept <= 40, "interrupted at %d, checkpoint %d" % (reached, kept)
+    person.see(re.compile(r"^Own, Interrupted"), "list item", 10)
+    person.kept = kept
+
+
+def resume(person):
+    """Resume goes on from there"""
+    person.press("Resume")
+    person.see_no(re.compile("was interrupted at step"))
+    person.see("Pause", "push button", 20)
+    person.wait(lambda: (step_shown(person) or 0) > person.kept, "a step after %d" % person.kept, 20)
+    person.press("Stop")
+    person.see("Resume", "push button", 20)
+    person.keys("ctrl+q")
+    assert person.application_ended() == 0
+
+
+def not_again(person):
+    """The next start has nothing to say about it"""
+    person.start_application()
+    person.see(re.compile(r"^Own, Stopped"), "list item", 10)
+    person.see_no(re.compile("was interrupted at step"), within=2)
+    person.keys("ctrl+q")
+    assert person.application_ended() == 0
+
+
+if __name__ == "__main__":
+    sys.exit(travel("beside-the-cli", [follow_cli, watch_cli, start_own, offer_to_resume, resume, not_again]))
