@@ -478,7 +478,7 @@ test_killed (Place *place, gconstpointer data)
   const FenRunInfo *info = fen_run_session_get_info (session);
   g_autofree char *steps = g_strdup_printf ("%" G_GINT64_FORMAT, info->checkpoint_step + 600);
   const gsize wanted = (gsize)info->checkpoint_step + 600;
-  g_autoptr (GSubprocess) second
+  G_GNUC_UNUSED g_autoptr (GSubprocess) second
       = spawn ((const char *const[]){ "train", "--resume", path, "--steps", steps, NULL });
   wait_for (session, is_active);
   wait_for (session, is_finished);
@@ -518,7 +518,7 @@ test_taken_over (Place *place, gconstpointer data)
   g_autoptr (FenConfig) config = small_config (place, 20);
   FenRunSession *session = start (config);
   wait_for (session, is_finished);
-  g_autoptr (GSubprocess) process = spawn ((const char *const[]){
+  G_GNUC_UNUSED g_autoptr (GSubprocess) process = spawn ((const char *const[]){
       "train", "--resume", fen_run_session_get_path (session), "--steps", "600", NULL });
   wait_for (session, is_active);
   g_assert_false (fen_run_session_is_own (session));

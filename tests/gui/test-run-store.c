@@ -111,7 +111,7 @@ count_up (guint *counter)
 static void
 test_live (Place *place, gconstpointer data)
 {
-  g_autofree char *past = fixture_make_run (place->root, "past", FEN_RUN_FINISHED, 100, 2.5);
+  G_GNUC_UNUSED g_autofree char *past = fixture_make_run (place->root, "past", FEN_RUN_FINISHED, 100, 2.5);
   FenRunStore *store = open_store (NULL);
   fen_run_store_set_active (store, TRUE);
   Changes changes = { 0 };
@@ -333,7 +333,7 @@ static void
 test_place_gone (Place *place, gconstpointer data)
 {
   g_autofree char *here = fixture_make_run (place->root, "here", FEN_RUN_FINISHED, 100, 2.5);
-  g_autofree char *there = fixture_make_run (place->other, "there", FEN_RUN_FINISHED, 200, 2.5);
+  G_GNUC_UNUSED g_autofree char *there = fixture_make_run (place->other, "there", FEN_RUN_FINISHED, 200, 2.5);
   g_autofree char *away = g_build_filename (place->folder, "away", NULL);
   FenRunStore *store = open_store ((const char *const[]){ place->other, NULL });
   fen_run_store_set_active (store, TRUE);
@@ -396,7 +396,7 @@ static void
 test_inactive (Place *place, gconstpointer data)
 {
   FenRunStore *store = open_store (NULL);
-  g_autofree char *path = fixture_make_run (place->root, "unseen", FEN_RUN_FINISHED, 100, 2.5);
+  G_GNUC_UNUSED g_autofree char *path = fixture_make_run (place->root, "unseen", FEN_RUN_FINISHED, 100, 2.5);
   const gint64 end = g_get_monotonic_time () + 1500000;
   fixture_wait (g_get_monotonic_time () >= end, 3);
   g_assert_cmpuint (count (store), ==, 0);
@@ -409,7 +409,7 @@ test_inactive (Place *place, gconstpointer data)
 static void
 test_dropped (Place *place, gconstpointer data)
 {
-  g_autofree char *path = fixture_make_run (place->root, "one", FEN_RUN_FINISHED, 100, 2.5);
+  G_GNUC_UNUSED g_autofree char *path = fixture_make_run (place->root, "one", FEN_RUN_FINISHED, 100, 2.5);
   FenRunStore *store = fen_run_store_new (NULL);
   g_assert_finalize_object (store);
   const gint64 end = g_get_monotonic_time () + 50000;

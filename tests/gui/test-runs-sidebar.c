@@ -38,10 +38,12 @@ set_up (Side *side, gconstpointer data)
   const gint64 now = g_get_real_time () / G_USEC_PER_SEC;
   side->root = fen_runs_root (NULL);
   g_assert_true (fen_io_remove_tree (side->root, NULL));
-  g_autofree char *finished
+  G_GNUC_UNUSED g_autofree char *finished
       = fixture_make_run (side->root, "small and finished", FEN_RUN_FINISHED, now - 3 * 3600, 2.312);
-  g_autofree char *failed = fixture_make_run (side->root, "full disk", FEN_RUN_FAILED, now - 86400 * 2, 3.5);
-  g_autofree char *stopped = fixture_make_run (side->root, "stopped early", FEN_RUN_STOPPED, now - 3000, NAN);
+  G_GNUC_UNUSED g_autofree char *failed
+      = fixture_make_run (side->root, "full disk", FEN_RUN_FAILED, now - 86400 * 2, 3.5);
+  G_GNUC_UNUSED g_autofree char *stopped
+      = fixture_make_run (side->root, "stopped early", FEN_RUN_STOPPED, now - 3000, NAN);
   g_autofree char *bad = fixture_make_run (side->root, "bad", FEN_RUN_STOPPED, now - 100, 1);
   fixture_put (bad, "run.json", "{\"v\":1,\"status\":\"dancing\",\"step\":1,\"steps\":2}");
   side->store = fen_run_store_new (NULL);
@@ -220,7 +222,7 @@ static void
 test_delete_in_use (Side *side, gconstpointer data)
 {
   g_autofree char *path = g_build_filename (side->root, "full disk", NULL);
-  g_autoptr (FenRunFolder) folder = fen_run_folder_open (path, NULL);
+  G_GNUC_UNUSED g_autoptr (FenRunFolder) folder = fen_run_folder_open (path, NULL);
   GtkWidget *row = holder (side, "full disk");
   gtk_widget_grab_focus (row);
   g_assert_true (fen_gui_key (row, GDK_KEY_Delete, 0));
