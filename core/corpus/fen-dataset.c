@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/base/fen-number.h"
 #include "core/corpus/fen-packer.h"
 
 struct _FenDataset {
@@ -26,7 +27,8 @@ check_options (const FenDatasetOptions *options, GError **error)
   if (!(options->eval_share >= 0 && options->eval_share < 1))
     {
       g_set_error (error, FEN_CORPUS_ERROR, FEN_CORPUS_ERROR_OPTION,
-                   "eval_share %g: must be at least 0 and less than 1", options->eval_share);
+                   "eval_share %s: must be at least 0 and less than 1",
+                   fen_number ("%g", options->eval_share).text);
       return FALSE;
     }
   return TRUE;
@@ -46,10 +48,11 @@ check_length (const FenDataset *dataset, const FenDatasetOptions *options, GErro
     }
   if (info->train_tokens >= MAX (options->max_seq_len, 2))
     return TRUE;
-  g_autofree char *held = info->eval_tokens > 0
-                              ? g_strdup_printf (" (%" G_GINT64_FORMAT " more are held out by eval_share %g)",
-                                                 info->eval_tokens, options->eval_share)
-                              : g_strdup ("");
+  g_autofree char *held
+      = info->eval_tokens > 0
+            ? g_strdup_printf (" (%" G_GINT64_FORMAT " more are held out by eval_share %s)",
+                               info->eval_tokens, fen_number ("%g", options->eval_share).text)
+            : g_strdup ("");
   g_set_error (error, FEN_CORPUS_ERROR, FEN_CORPUS_ERROR_EMPTY,
                "%s: %" G_GINT64_FORMAT
                " tokens to train on%s are fewer than one row of max_seq_len %" G_GINT64_FORMAT
@@ -95,9 +98,10 @@ make_packers (FenDataset *dataset, const FenDatasetOptions *options, GPtrArray *
   info->eval_documents = eval.n_documents;
   info->eval_tokens = eval.n_tokens;
   if (options->eval_share > 0 && eval.n_tokens == 0 && notes != NULL)
-    g_ptr_array_add (notes, g_strdup_printf ("%s: eval_share %g of %" G_GINT64_FORMAT
+    g_ptr_array_add (notes, g_strdup_printf ("%s: eval_share %s of %" G_GINT64_FORMAT
                                              " tokens cannot be held out: no evaluation",
-                                             dataset->name, options->eval_share, info->tokens));
+                                             dataset->name, fen_number ("%g", options->eval_share).text,
+                                             info->tokens));
   dataset->packers[FEN_SPLIT_TRAIN] = fen_packer_new (dataset->tokens.cache, &train, &packing);
   info->train_rows = fen_packer_rows (dataset->packers[FEN_SPLIT_TRAIN]);
   if (info->eval_tokens > 0)

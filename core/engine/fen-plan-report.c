@@ -1,6 +1,7 @@
 /* fen-plan-report.c: a plan for people and for machines. */
 #include "core/engine/fen-engine-private.h"
 #include "core/base/fen-io.h"
+#include "core/base/fen-number.h"
 #include "core/base/fen-json.h"
 
 static const char *
@@ -57,7 +58,8 @@ append_settings (const FenPlan *plan, GString *text)
           "%" G_GINT64_FORMAT " tokens in %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
           " layers, receptive field %" G_GINT64_FORMAT,
           window, windowed, layers, fen_plan_receptive_field (plan));
-  line (text, "computation", "%.4g GFLOP a token", fen_plan_flops_per_token (plan) / 1e9);
+  line (text, "computation", "%s GFLOP a token",
+        fen_number ("%.4g", fen_plan_flops_per_token (plan) / 1e9).text);
 }
 
 char *

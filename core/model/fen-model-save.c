@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/fen-io.h"
+#include "core/base/fen-number.h"
 #include "core/base/fen-json.h"
 #include "core/model/fen-float-private.h"
 
@@ -242,8 +243,9 @@ check_values (const FenParam *param, gint64 first, gint64 n, const float *values
   if (bad < 0)
     return TRUE;
   g_set_error (error, FEN_MODEL_ERROR, FEN_MODEL_ERROR_TENSORS,
-               "cannot save %s: element %" G_GINT64_FORMAT " is %g; allowed: finite numbers that %s can hold",
-               param->name, first + bad, (double)values[bad], dtype_names[dtype].safetensors);
+               "cannot save %s: element %" G_GINT64_FORMAT " is %s; allowed: finite numbers that %s can hold",
+               param->name, first + bad, fen_number ("%g", (double)values[bad]).text,
+               dtype_names[dtype].safetensors);
   return FALSE;
 }
 

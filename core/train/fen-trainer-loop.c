@@ -7,6 +7,7 @@
 #include "core/train/fen-trainer-private.h"
 
 #include "core/base/fen-io.h"
+#include "core/base/fen-number.h"
 #include "core/train/fen-checkpoint-private.h"
 
 #include <errno.h>
@@ -212,8 +213,9 @@ checkpoint (FenTrainer *trainer, gboolean required, GError **error)
       pthread_mutex_lock (&trainer->mutex);
       trainer->status.checkpoint_step = trainer->checkpoint_step;
       pthread_mutex_unlock (&trainer->mutex);
-      fen_trainer_event (trainer, FEN_EVENT_INFO, "checkpoint", "step %" G_GINT64_FORMAT " in %.1f s",
-                         trainer->state.step, (double)(g_get_monotonic_time () - begin) / G_USEC_PER_SEC);
+      fen_trainer_event (
+          trainer, FEN_EVENT_INFO, "checkpoint", "step %" G_GINT64_FORMAT " in %s s", trainer->state.step,
+          fen_number ("%.1f", (double)(g_get_monotonic_time () - begin) / G_USEC_PER_SEC).text);
       return TRUE;
     }
   fen_trainer_event (trainer, required ? FEN_EVENT_ERROR : FEN_EVENT_WARNING, "checkpoint-failed", "%s%s",

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/fen-number.h"
+
 #define MEMORY_INTERVAL_US G_USEC_PER_SEC
 #define LOG_INTERVAL_US (10 * G_USEC_PER_SEC)
 #define WARM_UP_STEPS 2 /* first touches of memory, caches, thread start: not what the rest will take */
@@ -201,8 +203,9 @@ fen_trainer_report_step (FenTrainer *trainer, const FenUpdateResult *result, dou
   if (now >= trainer->next_log_us)
     {
       trainer->next_log_us = now + LOG_INTERVAL_US;
-      fen_trainer_log (trainer, "step %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT ": loss %.4f, %.0f tokens/s",
-                       sample.step, config->steps, loss, sample.tokens_per_second);
+      fen_trainer_log (trainer, "step %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT ": loss %s, %s tokens/s",
+                       sample.step, config->steps, fen_number ("%.4f", loss).text,
+                       fen_number ("%.0f", sample.tokens_per_second).text);
     }
 }
 
@@ -218,8 +221,8 @@ fen_trainer_report_eval (FenTrainer *trainer, double loss, gint64 rows, double s
   pthread_mutex_lock (&trainer->mutex);
   trainer->status.eval_loss = loss;
   pthread_mutex_unlock (&trainer->mutex);
-  fen_trainer_log (trainer, "step %" G_GINT64_FORMAT ": eval loss %.4f over %" G_GINT64_FORMAT " rows",
-                   trainer->state.step, loss, rows);
+  fen_trainer_log (trainer, "step %" G_GINT64_FORMAT ": eval loss %s over %" G_GINT64_FORMAT " rows",
+                   trainer->state.step, fen_number ("%.4f", loss).text, rows);
   fen_trainer_emit (trainer, &sample);
 }
 

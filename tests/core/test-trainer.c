@@ -5,6 +5,7 @@
 #include "core/model/fen-model.h"
 #include "core/train/fen-checkpoint.h"
 #include "core/train/fen-metrics.h"
+#include "tests/support/comma-locale.h"
 #include "tests/support/train-fixture.h"
 
 #include <glib/gstdio.h>
@@ -106,6 +107,59 @@ wait_for_phase (FenTrainer *trainer, FenTrainerPhase phase)
       g_usleep (2000);
     }
   g_error ("the phase %s never came", fen_trainer_phase_name (phase));
+}
+
+/* ---- numbers in files ---- */
+
+static char *
+read_file (const char *run, const char *name)
+{
+  g_autofree char *path = g_build_filename (run, name, NULL);
+  char *text = NULL;
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  return text;
+}
+
+/* The lines of a text that match: how many. */
+static guint
+count_matches (const char *pattern, const char *text)
+{
+  g_autoptr (GRegex) regex = g_regex_new (pattern, G_REGEX_MULTILINE, 0, NULL);
+  g_autoptr (GMatchInfo) match = NULL;
+  guint count = 0;
+  g_assert_nonnull (regex);
+  for (g_regex_match (regex, text, 0, &match); g_match_info_matches (match); g_match_info_next (match, NULL))
+    count++;
+  return count;
+}
+
+/* The window trains in the locale of its person: what a run writes is the same there, and is read back. */
+static void
+test_comma_locale (Place *place, gconstpointer data)
+{
+  comma_locale_begin (place->folder);
+  g_autoptr (FenConfig) config = train_fixture_config (place->folder, 8);
+  config->eval_share = 0.000001; /* a note that tells it */
+  g_autofree char *without_eval = run_new (config);
+  config->eval_share = 0.125;
+  g_autofree char *run = run_new (config);
+  run_resume (run, 12);
+  comma_locale_end ();
+
+  g_autofree char *note = read_file (without_eval, "log.txt");
+  g_assert_cmpuint (count_matches ("eval_share 1e-06 of [0-9]+ tokens", note), >, 0);
+  g_autofree char *log = read_file (run, "log.txt");
+  g_assert_cmpuint (count_matches ("^[-0-9:TZ]+ step 1 of 8: loss [0-9]+\\.[0-9]{4}, [0-9]+ tokens/s$", log),
+                    ==, 1);
+  g_assert_cmpuint (count_matches ("^[-0-9:TZ]+ step 10: eval loss [0-9]+\\.[0-9]{4} over", log), ==, 1);
+  g_assert_cmpuint (count_matches ("^[-0-9:TZ]+ checkpoint: step 8 in [0-9]+\\.[0-9] s$", log), ==, 1);
+  g_assert_cmpuint (count_matches ("[0-9],[0-9]", log), ==, 0);
+  g_autofree char *settings = read_file (run, "config.json");
+  g_assert_cmpuint (count_matches ("\"eval_share\": 0\\.125,?$", settings), ==, 1);
+  g_autofree char *losses = train_fixture_losses (run);
+  g_assert_cmpuint (count_matches ("^(train )?12 ", losses), >=, 1);
+  g_assert_cmpuint (train_fixture_count_events (run, "checkpoint"), >, 0);
+  g_assert_cmpint (status_of (run), ==, FEN_RUN_FINISHED);
 }
 
 /* ---- a whole run ---- */
@@ -630,6 +684,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
 #define ADD(path, function) g_test_add (path, Place, NULL, set_up, function, tear_down)
+  ADD ("/trainer/comma-locale", test_comma_locale); /* first: see comma-locale.h */
   ADD ("/trainer/whole-run", test_whole_run);
   ADD ("/trainer/runs-again", test_runs_again);
   ADD ("/trainer/accumulation", test_accumulation);

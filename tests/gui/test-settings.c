@@ -3,10 +3,10 @@
 
 #include <gio/gio.h>
 #include <glib/gstdio.h>
-#include <locale.h>
 #include <string.h>
 
 #include "core/base/fen-io.h"
+#include "tests/support/comma-locale.h"
 
 /* What is the setting's text, value, error, reason and note? */
 static const FenOption *
@@ -531,34 +531,13 @@ test_draft (void)
 
 /* ---- numbers and locales ---- */
 
-/* A locale that writes 8.192 and 0,5, made here: none may be installed. */
-static void
-make_comma_locale (const char *folder)
-{
-  static const char source[] = "comment_char %\nescape_char /\nLC_NUMERIC\ndecimal_point \"<U002C>\"\n"
-                               "thousands_sep \"<U002E>\"\ngrouping 3;3\nEND LC_NUMERIC\n";
-  g_autofree char *file = g_build_filename (folder, "source", NULL);
-  g_autofree char *target = g_build_filename (folder, "comma", NULL);
-  const char *argv[] = { "localedef", "--no-archive", "-c", "-i", file, target, NULL };
-  g_autoptr (GError) error = NULL;
-  g_assert_true (g_file_set_contents (file, source, -1, NULL));
-  /* It warns of the categories that are left out, and says so by its status. */
-  g_spawn_sync (NULL, (char **)argv, NULL,
-                G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL,
-                NULL, NULL, NULL, &error);
-  g_assert_no_error (error);
-  g_setenv ("LOCPATH", folder, TRUE);
-  g_assert_nonnull (setlocale (LC_NUMERIC, "comma"));
-  g_assert_cmpstr (localeconv ()->decimal_point, ==, ",");
-}
-
 static void
 test_locale (void)
 {
   g_autofree char *folder = temporary_folder ();
   g_autofree char *path = g_build_filename (folder, "c.json", NULL);
   g_autoptr (FenSettings) settings = fen_settings_new ();
-  make_comma_locale (folder);
+  comma_locale_begin (folder);
   const FenConfig *config = fen_settings_get_config (settings);
 
   /* What a person sees and types is the locale's ... */
@@ -599,8 +578,7 @@ test_locale (void)
   g_autoptr (FenConfig) plain = fen_config_new ();
   g_assert_false (fen_config_set (plain, option ("eval_share"), "0,1", NULL));
 
-  g_assert_nonnull (setlocale (LC_NUMERIC, "C"));
-  g_unsetenv ("LOCPATH");
+  comma_locale_end ();
   remove_folder (folder);
 }
 
