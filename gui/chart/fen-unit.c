@@ -244,7 +244,9 @@ fen_axis_format (FenAxis axis, double place)
     return fen_format_clock (place, fabs (place) < 60 ? 0.01 : 1);
   if (axis == FEN_AXIS_WALL)
     {
-      g_autoptr (GDateTime) time = g_date_time_new_from_unix_local ((gint64)floor (place));
+      /* A number that no gint64 holds is no moment; GDateTime refuses the rest. */
+      g_autoptr (GDateTime) time
+          = fabs (place) < 1e18 ? g_date_time_new_from_unix_local ((gint64)floor (place)) : NULL;
       /* TRANSLATORS: a moment on a chart: month, day and time; see g_date_time_format */
       char *text = time != NULL ? g_date_time_format (time, _ ("%b %-e, %H:%M:%S")) : NULL;
       return text != NULL ? text : not_finite (NAN);

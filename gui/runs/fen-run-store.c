@@ -68,14 +68,14 @@ compare_items (gconstpointer a, gconstpointer b)
   return by_id != 0 ? by_id : strcmp (x->path, y->path);
 }
 
-/* Replaces [first, first + removed) by `added` items and says so. */
+/* Replaces [first, first + removed) by `added` of `items`, those from `from` on, and says so. */
 static void
-splice (FenRunStore *self, guint first, guint removed, FenRunItem *const *items, guint added)
+splice (FenRunStore *self, guint first, guint removed, GPtrArray *items, guint from, guint added)
 {
   if (removed > 0)
     g_ptr_array_remove_range (self->items, first, removed);
   for (guint i = 0; i < added; i++)
-    g_ptr_array_insert (self->items, (int)(first + i), g_object_ref (items[i]));
+    g_ptr_array_insert (self->items, (int)(first + i), g_object_ref (items->pdata[from + i]));
   g_list_model_items_changed (G_LIST_MODEL (self), first, removed, added);
 }
 
@@ -102,7 +102,7 @@ apply_spans (FenRunStore *self, GPtrArray *wanted, GHashTable *stays)
               return FALSE;
           if (++spans > MAX_SPANS)
             return FALSE;
-          splice (self, at, gone, (FenRunItem *const *)wanted->pdata + next, come);
+          splice (self, at, gone, wanted, next, come);
         }
       at += come + (anchor != NULL ? 1 : 0);
       next += come + (anchor != NULL ? 1 : 0);
@@ -121,8 +121,7 @@ apply_whole (FenRunStore *self, GPtrArray *wanted)
   while (tail < least - head
          && self->items->pdata[self->items->len - 1 - tail] == wanted->pdata[wanted->len - 1 - tail])
     tail++;
-  splice (self, head, self->items->len - head - tail, (FenRunItem *const *)wanted->pdata + head,
-          wanted->len - head - tail);
+  splice (self, head, self->items->len - head - tail, wanted, head, wanted->len - head - tail);
 }
 
 /* `wanted` need not be sorted; it holds references of its own. */
