@@ -24,6 +24,8 @@
 
 #include <adwaita.h>
 
+#include "tests/support/patience.h"
+
 G_BEGIN_DECLS
 
 /* Temporary HOME and XDG folders (one for the program), g_test_init, libadwaita, the application's style, no animations
@@ -49,7 +51,7 @@ void fen_gui_settle (GtkWidget *widget);
 #define fen_gui_wait(condition, milliseconds)                                                                \
   G_STMT_START                                                                                               \
   {                                                                                                          \
-    gint64 fen_gui_deadline_us = g_get_monotonic_time () + (gint64)(milliseconds)*1000;                      \
+    gint64 fen_gui_deadline_us = g_get_monotonic_time () + (gint64)(milliseconds)*1000 * test_patience ();   \
     while (!(condition))                                                                                     \
       {                                                                                                      \
         if (g_get_monotonic_time () > fen_gui_deadline_us)                                                   \

@@ -8,6 +8,7 @@
 #include "core/base/fen-io.h"
 #include "core/train/fen-metrics.h"
 #include "core/train/fen-run-folder.h"
+#include "tests/support/patience.h"
 
 /* A state as the trainer writes it; free with fen_run_info_free. */
 static inline FenRunInfo *
@@ -83,7 +84,7 @@ fixture_wake (gpointer unused)
   ({                                                                                                         \
     const gint64 begin_ = g_get_monotonic_time ();                                                           \
     const guint wake_ = g_timeout_add (10, fixture_wake, NULL);                                              \
-    while (!(condition) && g_get_monotonic_time () - begin_ < (gint64)((seconds)*1e6))                       \
+    while (!(condition) && g_get_monotonic_time () - begin_ < (gint64)((seconds)*1e6) * test_patience ())    \
       g_main_context_iteration (NULL, TRUE);                                                                 \
     g_source_remove (wake_);                                                                                 \
     if (!(condition))                                                                                        \
