@@ -160,14 +160,15 @@ on_progress (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* On the worker. */
+/* On the worker. Not g_main_context_invoke(): while nobody runs the main loop it takes the context for itself and calls
+ * the function at once, here, and then widgets would change under the main thread's hands. */
 static void
 send_progress (const FenDatasetScan *scan, gpointer data)
 {
   Progress *progress = g_new0 (Progress, 1);
   progress->look = g_atomic_rc_box_acquire (data);
   progress->scan = *scan;
-  g_main_context_invoke_full (NULL, G_PRIORITY_DEFAULT, on_progress, progress, progress_free);
+  g_idle_add_full (G_PRIORITY_DEFAULT, on_progress, progress, progress_free);
 }
 
 static void

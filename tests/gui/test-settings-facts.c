@@ -38,11 +38,13 @@ typedef struct {
   FenSettingsFacts *facts;
   char *folder;
   guint changes;
+  GThread *thread; /* whose the facts are: nobody else may tell of changes */
 } Fixture;
 
 static void
 on_changed (FenSettingsFacts *facts, Fixture *fixture)
 {
+  g_assert_true (g_thread_self () == fixture->thread);
   fixture->changes++;
 }
 
@@ -55,6 +57,7 @@ set (Fixture *fixture, const char *name, const char *text)
 static void
 set_up (Fixture *fixture, gconstpointer data)
 {
+  fixture->thread = g_thread_self ();
   fixture->folder = g_dir_make_tmp ("fenestra-facts-XXXXXX", NULL);
   fixture->settings = fen_settings_new ();
   set (fixture, "device", "cpu");
@@ -261,6 +264,20 @@ test_text_errors (Fixture *fixture, gconstpointer data)
   g_assert_null (fen_settings_facts_get_dataset_error (fixture->facts));
 }
 
+/* A worker that has something to tell while nobody runs the main loop waits, instead of running it itself: see
+ * on_changed. */
+static void
+test_resting_loop (Fixture *fixture, gconstpointer data)
+{
+  for (guint i = 0; i < 200 && fen_settings_facts_is_scanning (fixture->facts); i++)
+    {
+      step ();
+      g_usleep (20000);
+    }
+  g_assert_false (fen_settings_facts_is_scanning (fixture->facts));
+  g_assert_nonnull (fen_settings_facts_get_dataset_text (fixture->facts));
+}
+
 /* ---- cancelled, dropped ---- */
 
 /* While a person types, nothing is planned; then once, for what stands there at the end. */
@@ -332,6 +349,7 @@ main (int argc, char **argv)
   ADD (model_errors);
   ADD (text);
   ADD (text_errors);
+  ADD (resting_loop);
   ADD (rapid_changes);
   ADD (overtaken);
   ADD (dropped_while_busy);
