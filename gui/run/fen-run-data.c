@@ -166,6 +166,8 @@ add_memory (FenRunData *self, const FenSample *sample)
   append_known (self, FEN_CURVE_DEVICE_OTHERS, x,
                 bytes_or_nan (others, sample->device_used_bytes
                                           - MIN (sample->device_used_bytes, sample->device_process_bytes)));
+  append_known (self, FEN_CURVE_DEVICE_PROCESS, x,
+                bytes_or_nan (sample->has_device_process, sample->device_process_bytes));
   append_known (self, FEN_CURVE_RSS, x, bytes_or_nan (sample->has_host, sample->process_rss_bytes));
   append_known (self, FEN_CURVE_HOST_AVAILABLE, x,
                 bytes_or_nan (sample->has_host, sample->host_available_bytes));

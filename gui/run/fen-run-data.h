@@ -25,6 +25,7 @@ typedef enum {
   FEN_CURVE_MFU,
   FEN_CURVE_DEVICE_USED,    /* bytes, by everybody */
   FEN_CURVE_DEVICE_OTHERS,  /* bytes, by other processes */
+  FEN_CURVE_DEVICE_PROCESS, /* bytes, by the process that trains */
   FEN_CURVE_RSS,            /* bytes of this process in host memory */
   FEN_CURVE_HOST_AVAILABLE, /* bytes */
   FEN_CURVE_CPU,            /* share of the machine, 0 to 1 */

@@ -42,7 +42,7 @@ struct _FenComparePage {
   FenChart *charts[N_CHARTS];
   GListModel *runs;    /* FenRunItem */
   GPtrArray *sessions; /* FenRunSession, while mapped */
-  guint n_on_device;   /* how many runs' memory is a device's: the memory chart was made for it */
+  guint n_on_device;   /* how many runs' share of a device is known: the memory chart was made for it */
   guint update_source;
 };
 
@@ -77,7 +77,7 @@ run_name (FenComparePage *self, guint n)
 static gboolean
 on_device (FenRunData *data)
 {
-  return fen_series_length (fen_run_data_series (data, FEN_CURVE_DEVICE_USED)) > 0;
+  return fen_series_length (fen_run_data_series (data, FEN_CURVE_DEVICE_PROCESS)) > 0;
 }
 
 /* One colour a run in all charts. The chart gives its nth line the nth dash, so evaluations come after all other lines:
@@ -87,7 +87,7 @@ add_run (FenComparePage *self, guint n)
 {
   FenRunData *data = fen_run_session_get_data (self->sessions->pdata[n]);
   g_autofree char *name = run_name (self, n);
-  const FenCurve memory = on_device (data) ? FEN_CURVE_DEVICE_USED : FEN_CURVE_RSS;
+  const FenCurve memory = on_device (data) ? FEN_CURVE_DEVICE_PROCESS : FEN_CURVE_RSS;
   fen_chart_add_series (self->charts[CHART_LOSS], name, fen_run_data_series (data, FEN_CURVE_LOSS),
                         FEN_CHART_SMOOTHED, n);
   fen_chart_add_series (self->charts[CHART_SPEED], name,

@@ -55,13 +55,14 @@ speed_cell (FenRunSession *session)
   return fen_unit_format (FEN_UNIT_RATE, value);
 }
 
-/* Of the device's memory where it was measured, otherwise the process' own peak in RAM. */
+/* What the run itself took of its device where that was measured, otherwise its process' peak in RAM. What other programs
+ * take is not a run's merit. */
 static char *
 memory_cell (FenRunSession *session)
 {
   FenRunData *data = fen_run_session_get_data (session);
   const FenSample *memory = fen_run_data_last (data, FEN_SAMPLE_MEMORY);
-  const FenSeries *series = fen_run_data_series (data, FEN_CURVE_DEVICE_USED);
+  const FenSeries *series = fen_run_data_series (data, FEN_CURVE_DEVICE_PROCESS);
   double least, peak = NAN;
   if (fen_series_min_max (series, 0, fen_series_length (series), &least, &peak))
     return fen_unit_format (FEN_UNIT_BYTES, peak);
