@@ -16,10 +16,10 @@ die() { printf 'fenestra.sh: %s\n' "$*" >&2; exit 1; }
 {
   apt_core="gcc libc6-dev pkg-config meson ninja-build libglib2.0-dev libjson-glib-dev libopenblas-dev libpcre2-dev libxxhash-dev"
   apt_window="libgtk-4-dev libadwaita-1-dev libglib2.0-bin gettext librsvg2-common desktop-file-utils gtk-update-icon-cache"
-  apt_test="python3 xvfb xauth dbus at-spi2-core python3-pyatspi xdotool appstream adwaita-icon-theme fonts-dejavu-core"
+  apt_test="python3 xvfb xauth dbus at-spi2-core python3-pyatspi xdotool appstream adwaita-icon-theme fonts-dejavu-core locales"
   dnf_core="gcc pkgconf-pkg-config meson ninja-build glib2-devel json-glib-devel openblas-devel pcre2-devel xxhash-devel"
   dnf_window="gtk4-devel libadwaita-devel gettext librsvg2 desktop-file-utils gtk-update-icon-cache"
-  dnf_test="python3 xorg-x11-server-Xvfb xorg-x11-xauth dbus-daemon at-spi2-core python3-pyatspi xdotool appstream adwaita-icon-theme dejavu-sans-fonts"
+  dnf_test="python3 xorg-x11-server-Xvfb xorg-x11-xauth dbus-daemon at-spi2-core python3-pyatspi xdotool appstream adwaita-icon-theme dejavu-sans-fonts glibc-locale-source"
   pacman_core="gcc pkgconf meson ninja glib2 glib2-devel json-glib openblas pcre2 xxhash"
   pacman_window="gtk4 libadwaita gettext librsvg desktop-file-utils gtk-update-icon-cache"
   pacman_test="python xorg-server-xvfb xorg-xauth dbus at-spi2-core python-atspi xdotool appstream adwaita-icon-theme ttf-dejavu"
@@ -49,6 +49,8 @@ test_tools_present() {
   done
   # The distribution's python has the module; another one may stand before it in PATH.
   [ -d /usr/share/icons/Adwaita ] || return 1
+  # localedef's sources: a test makes a locale whose decimal point is a comma.
+  [ -d /usr/share/i18n/charmaps ] || return 1
   python3 -c 'import pyatspi' 2>/dev/null || /usr/bin/python3 -c 'import pyatspi' 2>/dev/null
 }
 
