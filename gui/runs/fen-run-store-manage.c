@@ -154,7 +154,13 @@ fen_run_store_undo_delete_finish (FenRunStore *self, GAsyncResult *result, GErro
     return FALSE;
   /* Only while its place is still listed. */
   if (job->item != NULL && fen_run_store_place_of (self, fen_run_item_get_path (job->item)) != NULL)
-    fen_run_store_insert (self, job->item);
+    {
+      /* A look may have found the folder before this was told: what is shown elsewhere is the item from before. */
+      FenRunItem *found = fen_run_store_find (self, fen_run_item_get_path (job->item));
+      if (found != NULL && found != job->item)
+        fen_run_store_remove (self, found);
+      fen_run_store_insert (self, job->item);
+    }
   g_hash_table_remove (fen_run_store_discarded_items (self), job->path);
   invalidate (self, job->path);
   return TRUE;
