@@ -42,6 +42,8 @@ forget (void)
                                       FEN_KEY_WINDOW_WIDTH, FEN_KEY_WINDOW_HEIGHT, FEN_KEY_SIDEBAR_VISIBLE };
   for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
     g_settings_reset (gsettings, keys[i]);
+  /* The tests' bus has nobody who shows notifications: GIO would warn, some time later. */
+  g_settings_set_boolean (gsettings, FEN_KEY_NOTIFY, FALSE);
 }
 
 /* Runs the application as main does; `play` is called once its window is there, and again nothing is left after it. */
