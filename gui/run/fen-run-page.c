@@ -3,6 +3,10 @@
  * The page never asks on its own: the session says that something changed, and the parts are then brought up to date at
  * most 8 times a second and only while the page is on the screen. A change that comes earlier waits in one timeout,
  * which does not exist while nothing is waiting or nobody looks.
+ *
+ * Where drawing is dear (no GPU for it, and the processor that draws is the one that trains), the updates come more
+ * seldom, so that they take no more than about a sixtieth of one core. What a person caused (pause, stop) is shown at
+ * once all the same.
  */
 #include "gui/run/fen-run-page.h"
 
@@ -12,7 +16,12 @@
 #include "gui/run/fen-run-log-private.h"
 #include "gui/run/fen-run-notice-private.h"
 
-#define UPDATE_INTERVAL_US (G_USEC_PER_SEC / 8)
+#include <time.h>
+
+#define SHORTEST_INTERVAL_US (G_USEC_PER_SEC / 8)
+#define LONGEST_INTERVAL_US (G_USEC_PER_SEC * 6 / 10)
+/* How much longer the time between two updates is than what one takes of the core. */
+#define INTERVAL_PER_COST 64
 
 struct _FenRunPage {
   AdwBin parent_instance;
@@ -24,6 +33,8 @@ struct _FenRunPage {
   gboolean stale;    /* something changed since the last update */
   guint timeout;     /* 0 = none */
   gint64 updated_us; /* when the parts were brought up to date last */
+  gint64 spent_us;   /* what this thread had used of its core by then */
+  gint64 cost_us;    /* of an update with the frames that follow it, averaged */
 };
 
 G_DEFINE_FINAL_TYPE (FenRunPage, fen_run_page, ADW_TYPE_BIN)
@@ -41,11 +52,29 @@ has_substance (FenRunPage *self)
          || (self->data != NULL && fen_run_data_last (self->data, FEN_SAMPLE_TRAIN) != NULL);
 }
 
+static gint64
+thread_time_us (void)
+{
+  struct timespec time = { 0 };
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
+  return (gint64)time.tv_sec * G_USEC_PER_SEC + time.tv_nsec / 1000;
+}
+
+/* All that the thread did since the last update counts as its cost; what else the window did meanwhile is noise. */
+static void
+weigh (FenRunPage *self)
+{
+  const gint64 spent_us = thread_time_us ();
+  self->cost_us += (spent_us - self->spent_us - self->cost_us) / 4;
+  self->spent_us = spent_us;
+  self->updated_us = g_get_monotonic_time ();
+}
+
 static void
 update (FenRunPage *self)
 {
   self->stale = FALSE;
-  self->updated_us = g_get_monotonic_time ();
+  weigh (self);
   if (self->session == NULL)
     return;
   fen_run_header_show (FEN_RUN_HEADER (self->header), self->session);
@@ -68,6 +97,15 @@ on_timeout (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+static void
+on_turned (FenRunPage *self)
+{
+  self->stale = TRUE;
+  g_clear_handle_id (&self->timeout, g_source_remove);
+  if (gtk_widget_get_mapped (GTK_WIDGET (self)))
+    update (self);
+}
+
 /* At once when the last update is long enough ago. */
 static void
 on_changed (FenRunPage *self)
@@ -75,7 +113,9 @@ on_changed (FenRunPage *self)
   self->stale = TRUE;
   if (self->timeout != 0 || !gtk_widget_get_mapped (GTK_WIDGET (self)))
     return;
-  const gint64 wait_us = self->updated_us + UPDATE_INTERVAL_US - g_get_monotonic_time ();
+  const gint64 interval_us
+      = CLAMP (self->cost_us * INTERVAL_PER_COST, SHORTEST_INTERVAL_US, LONGEST_INTERVAL_US);
+  const gint64 wait_us = self->updated_us + interval_us - g_get_monotonic_time ();
   if (wait_us <= 0)
     update (self);
   else
@@ -86,6 +126,7 @@ static void
 fen_run_page_map (GtkWidget *widget)
 {
   FenRunPage *self = FEN_RUN_PAGE (widget);
+  self->spent_us = thread_time_us ();
   if (self->stale)
     update (self);
   GTK_WIDGET_CLASS (fen_run_page_parent_class)->map (widget);
@@ -124,10 +165,12 @@ on_data_replaced (FenRunPage *self)
 static void
 listen (FenRunPage *self)
 {
-  static const char *const names[]
-      = { "status-changed", "log-line", "notify::phase", "notify::path", "notify::final" };
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    g_signal_connect_object (self->session, names[i], G_CALLBACK (on_changed), self, G_CONNECT_SWAPPED);
+  static const char *const changes[] = { "status-changed", "log-line" };
+  static const char *const turns[] = { "notify::phase", "notify::path", "notify::final" };
+  for (guint i = 0; i < G_N_ELEMENTS (changes); i++)
+    g_signal_connect_object (self->session, changes[i], G_CALLBACK (on_changed), self, G_CONNECT_SWAPPED);
+  for (guint i = 0; i < G_N_ELEMENTS (turns); i++)
+    g_signal_connect_object (self->session, turns[i], G_CALLBACK (on_turned), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (self->session, "notify::data", G_CALLBACK (on_data_replaced), self,
                            G_CONNECT_SWAPPED);
 }

@@ -21,14 +21,19 @@ fen_gui_render (GtkWidget *widget)
   return gsk_renderer_render_texture (renderer, node ? node : empty, &bounds);
 }
 
-/* Cairo's ARGB32: one native-endian word a pixel, premultiplied. Free with g_free. */
-static guint32 *
+/* Cairo's ARGB32: one native-endian word a pixel, premultiplied. Downloaded once, kept by the texture. */
+static const guint32 *
 texture_pixels (GdkTexture *texture, gsize *n)
 {
   int width = gdk_texture_get_width (texture), height = gdk_texture_get_height (texture);
   *n = (gsize)width * height;
-  guint32 *pixels = g_new (guint32, *n);
-  gdk_texture_download (texture, (guchar *)pixels, (gsize)width * sizeof *pixels);
+  guint32 *pixels = g_object_get_data (G_OBJECT (texture), "fen-gui-pixels");
+  if (!pixels)
+    {
+      pixels = g_new (guint32, *n);
+      gdk_texture_download (texture, (guchar *)pixels, (gsize)width * sizeof *pixels);
+      g_object_set_data_full (G_OBJECT (texture), "fen-gui-pixels", pixels, g_free);
+    }
   return pixels;
 }
 
@@ -38,7 +43,7 @@ fen_gui_pixel (GdkTexture *texture, int x, int y)
   g_assert_true (x >= 0 && x < gdk_texture_get_width (texture));
   g_assert_true (y >= 0 && y < gdk_texture_get_height (texture));
   gsize n;
-  g_autofree guint32 *pixels = texture_pixels (texture, &n);
+  const guint32 *pixels = texture_pixels (texture, &n);
   return pixels[(gsize)y * gdk_texture_get_width (texture) + x] & 0xffffff;
 }
 
@@ -46,7 +51,7 @@ gsize
 fen_gui_n_drawn (GdkTexture *texture)
 {
   gsize n, commonest = 0;
-  g_autofree guint32 *pixels = texture_pixels (texture, &n);
+  const guint32 *pixels = texture_pixels (texture, &n);
   g_autoptr (GHashTable) counts = g_hash_table_new (NULL, NULL);
   for (gsize i = 0; i < n; i++)
     {
@@ -69,7 +74,7 @@ gsize
 fen_gui_n_pixels (GdkTexture *texture, guint32 color, guint tolerance)
 {
   gsize n, count = 0;
-  g_autofree guint32 *pixels = texture_pixels (texture, &n);
+  const guint32 *pixels = texture_pixels (texture, &n);
   for (gsize i = 0; i < n; i++)
     count += channel_near (pixels[i], color, 0, tolerance) && channel_near (pixels[i], color, 8, tolerance)
              && channel_near (pixels[i], color, 16, tolerance);

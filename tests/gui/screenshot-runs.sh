@@ -30,5 +30,5 @@ wait $process 2>/dev/null || true
 
 train --run-name "Copied by halves" --steps 3
 damaged="$runs/Copied by halves"
-head -c 40 "$damaged/config.json" >"$damaged/cut" && mv "$damaged/cut" "$damaged/config.json"
+head -c 40 "$damaged/run.json" >"$damaged/cut" && mv "$damaged/cut" "$damaged/run.json"
 "$cli" runs || true

@@ -62,8 +62,8 @@ for variant in $variants; do
     ADW_DEBUG_COLOR_SCHEME=prefer-$scheme ADW_DEBUG_HIGH_CONTRAST=0 \
     "$here/headless.sh" "$build/tests/gui/fen-screenshots" "$out/$variant" $size $direction \
     2>"$home/stderr.log" >"$home/clipped.log" || { cat "$home/stderr.log" >&2; exit 1; }
-  # English is shorter than most languages: what does not fit there is wrong in any language.
-  sed "s/^/$variant: /" "$home/clipped.log" >>"$out/clipped.txt"
+  # What is in brackets is ours; a name that a person gave may be cut off at the end.
+  if [ $language = pseudo ]; then grep -F '[' "$home/clipped.log" | sed "s/^/$variant: /" >>"$out/clipped.txt" || true; fi
 done
 echo "$(find "$out" -name '*.png' | wc -l) pictures in $out"
 if [ -s "$out/clipped.txt" ]; then
