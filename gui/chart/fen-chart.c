@@ -86,6 +86,8 @@ fen_chart_clear_series (FenChart *self)
   g_return_if_fail (FEN_IS_CHART (self));
   g_ptr_array_set_size (self->items, 0);
   fen_stack_clear (self->stack);
+  /* A chart that is not shown is never drawn again, and what it told last would widen the axis of all others. */
+  fen_chart_group_forget (self->group, self);
   fen_chart_build_legend (self);
   queue (self);
 }

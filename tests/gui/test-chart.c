@@ -24,6 +24,35 @@ test_life (void)
   fen_gui_assert_finalized (chart);
 }
 
+/* A chart that has no curve any more, and is perhaps hidden for that, has no say in the axis of the others. */
+static void
+test_cleared (void)
+{
+  Stage stage;
+  double min, max;
+  g_autoptr (FenSeries) short_run = fen_series_new (), long_run = fen_series_new ();
+  for (guint i = 0; i <= 220; i++)
+    append (long_run, i, 1);
+  for (guint i = 0; i <= 40; i++)
+    append (short_run, i, 1);
+  stage_init (&stage, FEN_UNIT_NUMBER);
+  FenChart *other = fen_chart_new ("Utilization", FEN_UNIT_SHARE, stage.group);
+  GtkWidget *window = fen_gui_show (GTK_WIDGET (other), 300, 200);
+  fen_chart_add_series (other, "Processor", long_run, FEN_CHART_LINE, 0);
+  fen_chart_add_series (stage.chart, "train", short_run, FEN_CHART_LINE, 0);
+  stage_show (&stage);
+  fen_gui_settle (window);
+  fen_chart_group_get_shown (stage.group, &min, &max);
+  g_assert_cmpfloat (max, ==, 220);
+  gtk_widget_set_visible (GTK_WIDGET (other), FALSE);
+  fen_chart_clear_series (other);
+  stage_settle (&stage);
+  fen_chart_group_get_shown (stage.group, &min, &max);
+  g_assert_cmpfloat (max, ==, 40);
+  fen_gui_destroy (window);
+  stage_clear (&stage);
+}
+
 static void
 test_spike (void)
 {
@@ -444,6 +473,7 @@ main (int argc, char *argv[])
 {
   fen_gui_test_init (&argc, &argv);
   g_test_add_func ("/chart/life", test_life);
+  g_test_add_func ("/chart/cleared", test_cleared);
   g_test_add_func ("/chart/spike", test_spike);
   g_test_add_func ("/chart/breaks", test_breaks);
   g_test_add_func ("/chart/nothing-to-draw", test_nothing_to_draw);
