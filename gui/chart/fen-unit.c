@@ -152,7 +152,10 @@ fen_unit_format (FenUnit unit, double value)
     default:
       if (value != 0 && (fabs (value) < 1e-3 || fabs (value) >= 1e7))
         return scientific (value, 4);
-      return fixed (value, value == round (value) ? 0 : decimals_for (value, 5));
+      /* Losses keep their width while they change; a learning rate of 0.003 needs no more zeros. */
+      if (fabs (value) < 0.1)
+        return significant (value, 5);
+      return fixed (value, value == round (value) ? 0 : MIN (decimals_for (value, 5), 4));
     }
 }
 
@@ -184,7 +187,8 @@ number_tick (double value, double step)
     return g_strdup ("0");
   if (fabs (value) >= 1e15 || (fabs (value) < 1e-2 && step < 1e-3))
     return scientific (value, 2 + (int)fmax (0, floor (log10 (fabs (value))) - floor (log10 (step))));
-  if (fabs (value) >= 1e5)
+  /* 50k, 100k: neighbours are written alike. */
+  if (fabs (value) >= 1e5 || (fabs (value) >= 1e4 && step >= 1e4))
     return prefixed_tick (thousands, G_N_ELEMENTS (thousands), value, step);
   return fixed (value, decimals_of_step (step));
 }

@@ -61,6 +61,7 @@ static void
 test_places (void)
 {
   assert_labels (fen_ticks_place (FEN_AXIS_STEP, 0, 1000, 6), "0 | 200 | 400 | 600 | 800 | 1000");
+  assert_labels (fen_ticks_place (FEN_AXIS_STEP, 0, 100000, 6), "0 | 20k | 40k | 60k | 80k | 100k");
   assert_labels (fen_ticks_place (FEN_AXIS_STEP, 3, 5, 10), "3 | 4 | 5"); /* no half steps */
   assert_labels (fen_ticks_place (FEN_AXIS_TOKENS, 0, 2e6, 5), "0 | 500k | 1M | 1.5M | 2M");
   assert_labels (fen_ticks_place (FEN_AXIS_RELATIVE, 0, 100, 5), "0:00 | 0:30 | 1:00 | 1:30");
@@ -110,6 +111,10 @@ static void
 test_units (void)
 {
   assert_text (fen_unit_format (FEN_UNIT_NUMBER, 2.41318), "2.4132");
+  assert_text (fen_unit_format (FEN_UNIT_NUMBER, 0.983801), "0.9838");
+  assert_text (fen_unit_format (FEN_UNIT_NUMBER, 2.4), "2.4000"); /* does not jump while it changes */
+  assert_text (fen_unit_format (FEN_UNIT_NUMBER, 0.003), "0.003");
+  assert_text (fen_unit_format (FEN_UNIT_NUMBER, 0.00298123), "0.0029812");
   assert_text (fen_unit_format (FEN_UNIT_NUMBER, 0), "0");
   assert_text (fen_unit_format (FEN_UNIT_NUMBER, -0.0), "0");
   assert_text (fen_unit_format (FEN_UNIT_NUMBER, 100), "100");
