@@ -69,7 +69,8 @@ show_chapter (FenHelpWindow *self, const FenGuideChapter *chapter)
   gtk_text_buffer_set_text (buffer, chapter->text, -1);
   gtk_text_buffer_get_start_iter (buffer, &start);
   gtk_text_buffer_place_cursor (buffer, &start);
-  gtk_text_view_scroll_to_mark (self->text, gtk_text_buffer_get_insert (buffer), 0, TRUE, 0, 0);
+  /* Not to the first line: the margin above it is part of the page. */
+  gtk_adjustment_set_value (gtk_scrollable_get_vadjustment (GTK_SCROLLABLE (self->text)), 0);
   adw_window_title_set_title (self->title, chapter->title);
   gtk_accessible_update_property (GTK_ACCESSIBLE (self->text), GTK_ACCESSIBLE_PROPERTY_LABEL, chapter->title,
                                   -1);

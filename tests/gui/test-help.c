@@ -160,6 +160,9 @@ test_window (void)
   const guint all = rows_shown (list);
   g_assert_cmpuint (all, >=, 19);
   g_assert_true (reads (window, "Latin word for window"));
+  fen_gui_settle (window);
+  GtkScrollable *text = GTK_SCROLLABLE (fen_gui_find_id (window, "text"));
+  g_assert_cmpfloat (gtk_adjustment_get_value (gtk_scrollable_get_vadjustment (text)), ==, 0);
   fen_gui_picture (window, "help");
 
   fen_gui_type (search, "wsd constant");
