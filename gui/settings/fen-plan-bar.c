@@ -165,7 +165,9 @@ update (FenPlanBar *self)
   if (plan != NULL)
     show_plan (self, plan);
   else if (error != NULL)
-    show_none (self, error, TRUE);
+    /* The setting that is to blame and the line above Start say why.
+     * TRANSLATORS: It takes the place of the planned bytes. */
+    show_none (self, _ ("No plan for these settings"), TRUE);
   else if (busy)
     {
       /* Keeps what it showed: the next plan is there within a moment. */

@@ -47,6 +47,11 @@ test_bar (void)
   gtk_test_accessible_assert_property (meter, GTK_ACCESSIBLE_PROPERTY_VALUE_TEXT,
                                        gtk_label_get_text (summary));
   fen_gui_picture (window, "plan-bar-does-not-fit");
+
+  set (settings, facts, "memory_limit", "");
+  set (settings, facts, "model", "gpt2"); /* which has 1024 positions */
+  g_assert_cmpstr (gtk_label_get_text (summary), ==, "No plan for these settings");
+  g_assert_true (gtk_widget_has_css_class (bar, "error"));
   fen_gui_destroy (window);
   fen_gui_wait (!fen_settings_facts_is_busy (facts), 20000);
   fen_gui_wait (!fen_settings_facts_is_scanning (facts), 20000);
