@@ -94,9 +94,10 @@ count_skipped (FenTrainer *trainer, const FenUpdateResult *result, double scale_
     return TRUE;
   g_set_error (
       error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_NOT_FINITE,
-      "%d updates in a row had a gradient that is not finite; the last checkpoint%s is intact; a lower "
-      "learning_rate or grad_clip may help",
-      FEN_TRAINER_MAX_SKIPPED, trainer->checkpoint_step < 0 ? " (there is none)" : "");
+      "%d updates in a row had a gradient that is not finite; %s; a lower learning_rate or grad_clip "
+      "may help",
+      FEN_TRAINER_MAX_SKIPPED,
+      trainer->checkpoint_step < 0 ? "no checkpoint had been written yet" : "the last checkpoint is intact");
   return FALSE;
 }
 
