@@ -79,19 +79,17 @@ activate (GtkWidget *widget, const char *action)
 
 /* A page longer than its window: a second picture of its end. */
 static void
-scroll_to_end (GtkWidget *root)
+scroll (GtkWidget *root, gboolean to_end)
 {
-  GtkWidget *scrolled = NULL;
   for (GtkWidget *child = gtk_widget_get_first_child (root); child;
        child = gtk_widget_get_next_sibling (child))
-    scroll_to_end (child);
-  if (GTK_IS_SCROLLED_WINDOW (root) && gtk_widget_get_mapped (root))
-    scrolled = root;
-  if (!scrolled)
+    scroll (child, to_end);
+  if (!GTK_IS_SCROLLED_WINDOW (root) || !gtk_widget_get_mapped (root))
     return;
-  GtkAdjustment *adjustment = gtk_scrolled_window_get_vadjustment (GTK_SCROLLED_WINDOW (scrolled));
-  gtk_adjustment_set_value (adjustment, gtk_adjustment_get_upper (adjustment)
-                                            - gtk_adjustment_get_page_size (adjustment));
+  GtkAdjustment *adjustment = gtk_scrolled_window_get_vadjustment (GTK_SCROLLED_WINDOW (root));
+  gtk_adjustment_set_value (adjustment, to_end ? gtk_adjustment_get_upper (adjustment)
+                                                     - gtk_adjustment_get_page_size (adjustment)
+                                               : 0);
 }
 
 /* ---- settings ---- */
@@ -143,7 +141,7 @@ show_settings (GtkWidget *window)
       fen_settings_dialog_show_page (FEN_SETTINGS_DIALOG (dialog), pages[i]);
       fen_gui_run_for (100);
       take (dialog, name);
-      scroll_to_end (dialog);
+      scroll (dialog, TRUE);
       take (dialog, end);
     }
   fen_settings_dialog_show_page (FEN_SETTINGS_DIALOG (dialog), "attention");
@@ -160,6 +158,9 @@ show_settings (GtkWidget *window)
   set ("max_seq_len", "65536");
   set ("batch_size", "64");
   fen_settings_dialog_show_page (FEN_SETTINGS_DIALOG (dialog), "training");
+  wait_facts ();
+  take (dialog, "settings-conflict");
+  set ("model", "llama-1b");
   wait_facts ();
   take (dialog, "settings-does-not-fit");
   close_toplevel (dialog);
@@ -188,7 +189,7 @@ show_run (GtkWidget *window, const char *run, const char *name)
   fen_gui_run_for (900);
   take (window, name);
   g_autofree char *end = g_strconcat (name, "-end", NULL);
-  scroll_to_end (window);
+  scroll (window, TRUE);
   fen_gui_run_for (200);
   take (window, end);
 }
@@ -212,7 +213,7 @@ show_compare (GtkWidget *window)
   g_signal_emit_by_name (sidebar, "compare", runs);
   fen_gui_run_for (900);
   take (window, "compare");
-  scroll_to_end (window);
+  scroll (window, TRUE);
   take (window, "compare-end");
   g_object_unref (runs);
 }
@@ -247,19 +248,23 @@ show_training (GtkWidget *window)
   fen_gui_wait (own_step () >= 60, 60000);
   fen_gui_run_for (300);
   take (window, "training");
-  scroll_to_end (window);
+  scroll (window, TRUE);
   take (window, "training-end");
   activate (window, "win.pause");
   fen_gui_wait (own_phase () == FEN_PHASE_PAUSED, 10000);
-  fen_gui_run_for (200);
+  scroll (window, FALSE);
+  fen_gui_run_for (800);
   take (window, "paused");
   activate (window, "window.close");
   take (wait_toplevel ("AdwMessageDialog"), "close-question");
   close_toplevel (toplevel ("AdwMessageDialog"));
   activate (window, "win.stop");
   fen_gui_wait (own_phase () >= FEN_PHASE_FINISHED, 20000);
-  fen_gui_run_for (500);
+  fen_gui_run_for (1500);
   take (window, "stopped");
+  scroll (window, TRUE);
+  fen_gui_run_for (200);
+  take (window, "stopped-end");
 }
 
 /* ---- windows beside it ---- */
