@@ -165,11 +165,7 @@ fen_application_shutdown (GApplication *application)
 FenWindow *
 fen_application_present_window (FenApplication *self)
 {
-  FenWindow *window = NULL;
-  for (GList *l = gtk_application_get_windows (GTK_APPLICATION (self)); l != NULL && window == NULL;
-       l = l->next)
-    if (FEN_IS_WINDOW (l->data))
-      window = l->data;
+  FenWindow *window = find_window (self);
   if (window == NULL)
     window = fen_window_new (self);
   gtk_window_present (GTK_WINDOW (window));
