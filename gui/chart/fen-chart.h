@@ -69,6 +69,8 @@ typedef enum {
 } FenUnit;
 char *fen_unit_format (FenUnit unit, double value); /* for people, in their locale; NAN reads "–". Free with g_free */
 
+const char *fen_axis_title (FenAxis axis); /* "Step", translated */
+
 /* `title` and all names below are shown to people (translated by the caller). */
 FenChart *fen_chart_new (const char *title, FenUnit unit, FenChartGroup *group);
 const char *fen_chart_get_title (FenChart *self);

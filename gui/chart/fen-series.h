@@ -25,8 +25,6 @@ typedef enum {
   FEN_N_AXES
 } FenAxis;
 
-const char *fen_axis_title (FenAxis axis); /* "Step", translated */
-
 #define FEN_SERIES_FANOUT 16
 
 typedef struct _FenSeries FenSeries;

@@ -1,4 +1,4 @@
-/* fen-unit.c: numbers as people read them on a chart, in their locale.
+/* fen-unit.c: numbers and places as people read them on a chart, in their locale.
  *
  * Two readings of each unit: a value by itself (legend, table: enough digits to compare), and a tick (only the digits
  * that tell it from its neighbours).
@@ -221,6 +221,19 @@ fen_unit_format_tick (FenUnit unit, double value, double step)
 }
 
 /* ---- places ---- */
+
+const char *
+fen_axis_title (FenAxis axis)
+{
+  static const char *const titles[FEN_N_AXES] = {
+    [FEN_AXIS_STEP] = N_ ("Step"),
+    [FEN_AXIS_TOKENS] = N_ ("Tokens"),
+    [FEN_AXIS_RELATIVE] = N_ ("Time since Start"),
+    [FEN_AXIS_WALL] = N_ ("Time of Day"),
+  };
+  g_return_val_if_fail ((guint)axis < FEN_N_AXES, "");
+  return _ (titles[axis]);
+}
 
 char *
 fen_format_clock (double seconds, double step)

@@ -365,14 +365,6 @@ test_quantile_of_many (void)
   g_assert_cmpfloat (value, ==, 7);
 }
 
-static void
-test_axis_titles (void)
-{
-  for (guint axis = 0; axis < FEN_N_AXES; axis++)
-    for (guint other = 0; other < axis; other++)
-      g_assert_cmpstr (fen_axis_title (axis), !=, fen_axis_title (other));
-}
-
 int
 main (int argc, char *argv[])
 {
@@ -384,6 +376,5 @@ main (int argc, char *argv[])
   g_test_add_func ("/series/freeze", test_freeze);
   g_test_add_func ("/series/memory", test_memory);
   g_test_add_func ("/series/quantile-of-many", test_quantile_of_many);
-  g_test_add_func ("/series/axis-titles", test_axis_titles);
   return g_test_run ();
 }

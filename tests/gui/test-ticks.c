@@ -140,6 +140,14 @@ test_units (void)
   assert_text (fen_axis_format (FEN_AXIS_WALL, 1e300), "–");
 }
 
+static void
+test_axis_titles (void)
+{
+  for (guint axis = 0; axis < FEN_N_AXES; axis++)
+    for (guint other = 0; other < axis; other++)
+      g_assert_cmpstr (fen_axis_title (axis), !=, fen_axis_title (other));
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -151,5 +159,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/ticks/places", test_places);
   g_test_add_func ("/ticks/promises", test_promises);
   g_test_add_func ("/ticks/units", test_units);
+  g_test_add_func ("/ticks/axis-titles", test_axis_titles);
   return g_test_run ();
 }
