@@ -7,7 +7,7 @@
 #include "gui/run/fen-run-charts-parts-private.h"
 
 #include "gui/run/fen-run-figures-private.h"
-#include "gui/settings/fen-plan-bar.h"
+#include "gui/settings/fen-plan-categories.h"
 
 #include <glib/gi18n.h>
 #include <math.h>

@@ -5,6 +5,7 @@
 
 #include <glib/gi18n.h>
 
+#include "gui/settings/fen-plan-categories.h"
 #include "gui/settings/fen-plan-meter-private.h"
 #include "gui/settings/fen-words-private.h"
 

@@ -13,8 +13,4 @@ G_DECLARE_FINAL_TYPE (FenPlanBar, fen_plan_bar, FEN, PLAN_BAR, GtkWidget)
 
 GtkWidget *fen_plan_bar_new (FenSettingsFacts *facts);
 
-/* "Weights", "Optimizer", ... translated, and the palette's index that charts use for the same category. */
-const char *fen_memory_category_title (FenMemoryCategory category);
-guint fen_memory_category_color (FenMemoryCategory category);
-
 G_END_DECLS

@@ -1,6 +1,5 @@
-/* fen-plan-categories.c: how the kinds of memory are called and coloured, in the plan bar and in the run's charts (see
- * fen-plan-bar.h). */
-#include "gui/settings/fen-plan-bar.h"
+/* fen-plan-categories.c: see fen-plan-categories.h. */
+#include "gui/settings/fen-plan-categories.h"
 
 #include <glib/gi18n.h>
 

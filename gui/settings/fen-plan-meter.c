@@ -1,7 +1,7 @@
 /* fen-plan-meter.c: see fen-plan-meter-private.h. */
 #include "gui/settings/fen-plan-meter-private.h"
 
-#include "gui/settings/fen-plan-bar.h"
+#include "gui/settings/fen-plan-categories.h"
 
 #define METER_HEIGHT 14
 #define METER_WIDTH 120

@@ -1,5 +1,6 @@
 /* test-plan-bar.c: the planned memory in words, as a meter and as a drawing, when it fits and when it does not. */
 #include "gui/settings/fen-plan-bar.h"
+#include "gui/settings/fen-plan-categories.h"
 #include "tests/gui/fen-gui-test.h"
 
 #include <string.h>
