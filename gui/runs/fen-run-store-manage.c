@@ -6,11 +6,16 @@
 #include "gui/runs/fen-run-store-private.h"
 
 /* What a worker is to do, and what it brings. */
-typedef struct {
+typedef struct _Job Job;
+typedef gboolean (*Work) (Job *job, GError **error);
+
+struct _Job {
+  Work work;
   char *path, *name;
   FenRunItem *item; /* touched by the main loop only */
   FenRunInfo *info; /* as it is afterwards */
-} Job;
+  char *discarded;  /* where it lies now */
+};
 
 static void
 job_free (Job *job)
@@ -19,6 +24,7 @@ job_free (Job *job)
   g_free (job->name);
   g_clear_object (&job->item);
   fen_run_info_free (job->info);
+  g_free (job->discarded);
   g_free (job);
 }
 
@@ -36,6 +42,25 @@ job_new (FenRunStore *self, const char *path, FenRunItem *item, gpointer tag, GA
 }
 
 static void
+work_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+  Job *job = data;
+  GError *error = NULL;
+  if (job->work (job, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
+}
+
+static void
+run_job (GTask *task, Work work)
+{
+  Job *job = g_task_get_task_data (task);
+  job->work = work;
+  g_task_run_in_thread (task, work_in_thread);
+}
+
+static void
 invalidate (FenRunStore *self, const char *path)
 {
   FenRunPlace *place = fen_run_store_place_of (self, path);
@@ -45,18 +70,13 @@ invalidate (FenRunStore *self, const char *path)
 
 /* ---- rename ---- */
 
-static void
-rename_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+static gboolean
+rename_run (Job *job, GError **error)
 {
-  Job *job = data;
-  GError *error = NULL;
-  if (!fen_run_rename (job->path, job->name, &error))
-    {
-      g_task_return_error (task, error);
-      return;
-    }
+  if (!fen_run_rename (job->path, job->name, error))
+    return FALSE;
   job->info = fen_run_info (job->path);
-  g_task_return_boolean (task, TRUE);
+  return TRUE;
 }
 
 void
@@ -68,7 +88,7 @@ fen_run_store_rename_async (FenRunStore *self, FenRunItem *item, const char *nam
       = job_new (self, fen_run_item_get_path (item), item, fen_run_store_rename_async, callback, user_data);
   Job *job = g_task_get_task_data (task);
   job->name = g_strdup (name);
-  g_task_run_in_thread (task, rename_in_thread);
+  run_job (task, rename_run);
 }
 
 gboolean
@@ -85,16 +105,11 @@ fen_run_store_rename_finish (FenRunStore *self, GAsyncResult *result, GError **e
 
 /* ---- delete ---- */
 
-static void
-delete_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+static gboolean
+discard_run (Job *job, GError **error)
 {
-  const Job *job = data;
-  GError *error = NULL;
-  char *discarded = fen_run_discard (job->path, &error);
-  if (discarded == NULL)
-    g_task_return_error (task, error);
-  else
-    g_task_return_pointer (task, discarded, g_free);
+  job->discarded = fen_run_discard (job->path, error);
+  return job->discarded != NULL;
 }
 
 void
@@ -104,34 +119,29 @@ fen_run_store_delete_async (FenRunStore *self, FenRunItem *item, GAsyncReadyCall
   g_return_if_fail (FEN_IS_RUN_STORE (self) && FEN_IS_RUN_ITEM (item));
   g_autoptr (GTask) task
       = job_new (self, fen_run_item_get_path (item), item, fen_run_store_delete_async, callback, user_data);
-  g_task_run_in_thread (task, delete_in_thread);
+  run_job (task, discard_run);
 }
 
 char *
 fen_run_store_delete_finish (FenRunStore *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
-  const Job *job = g_task_get_task_data (G_TASK (result));
-  char *discarded = g_task_propagate_pointer (G_TASK (result), error);
-  if (discarded == NULL)
+  Job *job = g_task_get_task_data (G_TASK (result));
+  if (!g_task_propagate_boolean (G_TASK (result), error))
     return NULL;
-  g_hash_table_insert (fen_run_store_discarded_items (self), g_strdup (discarded), g_object_ref (job->item));
+  g_hash_table_insert (fen_run_store_discarded_items (self), g_strdup (job->discarded),
+                       g_object_ref (job->item));
   fen_run_store_remove (self, job->item);
   invalidate (self, job->path);
-  return discarded;
+  return g_steal_pointer (&job->discarded);
 }
 
 /* ---- undo ---- */
 
-static void
-undo_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+static gboolean
+restore_run (Job *job, GError **error)
 {
-  const Job *job = data;
-  GError *error = NULL;
-  if (fen_run_restore (job->path, &error))
-    g_task_return_boolean (task, TRUE);
-  else
-    g_task_return_error (task, error);
+  return fen_run_restore (job->path, error);
 }
 
 void
@@ -142,7 +152,7 @@ fen_run_store_undo_delete_async (FenRunStore *self, const char *discarded_path, 
   FenRunItem *item = g_hash_table_lookup (fen_run_store_discarded_items (self), discarded_path);
   g_autoptr (GTask) task
       = job_new (self, discarded_path, item, fen_run_store_undo_delete_async, callback, user_data);
-  g_task_run_in_thread (task, undo_in_thread);
+  run_job (task, restore_run);
 }
 
 gboolean
@@ -168,15 +178,10 @@ fen_run_store_undo_delete_finish (FenRunStore *self, GAsyncResult *result, GErro
 
 /* ---- for good ---- */
 
-static void
-remove_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+static gboolean
+remove_run (Job *job, GError **error)
 {
-  const Job *job = data;
-  GError *error = NULL;
-  if (fen_run_remove (job->path, &error))
-    g_task_return_boolean (task, TRUE);
-  else
-    g_task_return_error (task, error);
+  return fen_run_remove (job->path, error);
 }
 
 static void
@@ -193,5 +198,5 @@ fen_run_store_delete_for_good (FenRunStore *self, const char *discarded_path)
   g_return_if_fail (FEN_IS_RUN_STORE (self) && discarded_path != NULL);
   g_hash_table_remove (fen_run_store_discarded_items (self), discarded_path);
   g_autoptr (GTask) task = job_new (self, discarded_path, NULL, fen_run_store_delete_for_good, removed, NULL);
-  g_task_run_in_thread (task, remove_in_thread);
+  run_job (task, remove_run);
 }
