@@ -5,26 +5,13 @@
  * curve has no point there. Written on a worker, whole or not at all.
  */
 #include "core/base/fen-io.h"
+#include "gui/chart/fen-export-private.h"
 #include "gui/chart/fen-rows-private.h"
 
 #include <glib/gi18n.h>
 #include <time.h>
 
 #define CANCEL_STRIDE 4096 /* rows */
-
-typedef struct {
-  FenRows *rows;
-  char *path;
-} Job;
-
-static void
-job_free (gpointer data)
-{
-  Job *job = data;
-  fen_rows_unref (job->rows);
-  g_free (job->path);
-  g_free (job);
-}
 
 static void
 append_number (GString *line, double value)
@@ -93,17 +80,18 @@ append_row (GString *line, const FenRow *row, guint n_columns)
 }
 
 static gboolean
-write_rows (const Job *job, GCancellable *cancellable, GError **error)
+write_rows (gpointer content, const char *path, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (FenFileWriter) writer = fen_file_writer_new (job->path, error);
+  FenRows *rows = content;
+  g_autoptr (FenFileWriter) writer = fen_file_writer_new (path, error);
   if (writer == NULL)
     return FALSE;
-  g_autoptr (FenRowReader) reader = fen_row_reader_new (job->rows);
+  g_autoptr (FenRowReader) reader = fen_row_reader_new (rows);
   g_autoptr (GString) line = g_string_new ("step,tokens,seconds,time");
-  guint n_columns = fen_rows_n_columns (job->rows);
+  guint n_columns = fen_rows_n_columns (rows);
   const FenRow *row;
   for (guint i = 0; i < n_columns; i++)
-    append_name (line, fen_rows_column_name (job->rows, i));
+    append_name (line, fen_rows_column_name (rows, i));
   g_string_append (line, "\r\n");
   for (gsize n = 0; fen_row_reader_next (reader, &row); n++)
     {
@@ -119,28 +107,14 @@ write_rows (const Job *job, GCancellable *cancellable, GError **error)
          && fen_file_writer_commit (writer, NULL, error);
 }
 
-static void
-csv_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-  GError *error = NULL;
-  if (write_rows (data, cancellable, &error))
-    g_task_return_boolean (task, TRUE);
-  else
-    g_task_return_error (task, error);
-}
-
 void
 fen_chart_export_csv_async (FenChart *self, const char *path, GCancellable *cancellable,
                             GAsyncReadyCallback callback, gpointer user_data)
 {
   g_return_if_fail (FEN_IS_CHART (self) && path != NULL);
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  Job *job = g_new0 (Job, 1);
-  job->rows = fen_rows_new (self);
-  job->path = g_strdup (path);
   g_task_set_source_tag (task, fen_chart_export_csv_async);
-  g_task_set_task_data (task, job, job_free);
-  g_task_run_in_thread (task, csv_thread);
+  fen_export_run (task, path, fen_rows_new (self), (GDestroyNotify)fen_rows_unref, write_rows);
 }
 
 gboolean

@@ -5,6 +5,7 @@
  */
 #include "core/base/fen-io.h"
 #include "gui/chart/fen-chart-private.h"
+#include "gui/chart/fen-export-private.h"
 
 #include <gio/gio.h>
 #include <glib/gi18n.h>
@@ -13,20 +14,6 @@
 #define GAP 8.0
 #define LEAST 16
 #define MOST 16384
-
-typedef struct {
-  char *path;
-  GdkTexture *texture;
-} Job;
-
-static void
-job_free (gpointer data)
-{
-  Job *job = data;
-  g_object_unref (job->texture);
-  g_free (job->path);
-  g_free (job);
-}
 
 /* The visible curves' samples and names in rows; returns where the rows end. */
 static double
@@ -86,7 +73,7 @@ fen_chart_render (FenChart *self, double width, double height, double scale, GEr
 }
 
 static gboolean
-save (GdkTexture *texture, const char *path, GError **error)
+save (gpointer texture, const char *path, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GBytes) bytes = gdk_texture_save_to_png_bytes (texture);
   return fen_io_write_file (path, g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), error);
@@ -98,18 +85,7 @@ fen_chart_export_png (FenChart *self, const char *path, int width, int height, G
   g_return_val_if_fail (FEN_IS_CHART (self) && path != NULL, FALSE);
   g_autoptr (GdkTexture) texture
       = fen_chart_render (self, CLAMP (width, LEAST, MOST), CLAMP (height, LEAST, MOST), 1, error);
-  return texture != NULL && save (texture, path, error);
-}
-
-static void
-png_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-  GError *error = NULL;
-  const Job *job = data;
-  if (save (job->texture, job->path, &error))
-    g_task_return_boolean (task, TRUE);
-  else
-    g_task_return_error (task, error);
+  return texture != NULL && save (texture, path, NULL, error);
 }
 
 void
@@ -124,15 +100,9 @@ fen_chart_export_png_async (FenChart *self, const char *path, GCancellable *canc
   GdkTexture *texture = fen_chart_render (self, width, height, 2, &error);
   g_task_set_source_tag (task, fen_chart_export_png_async);
   if (texture == NULL)
-    {
-      g_task_return_error (task, error);
-      return;
-    }
-  Job *job = g_new0 (Job, 1);
-  job->path = g_strdup (path);
-  job->texture = texture;
-  g_task_set_task_data (task, job, job_free);
-  g_task_run_in_thread (task, png_thread);
+    g_task_return_error (task, error);
+  else
+    fen_export_run (task, path, texture, g_object_unref, save);
 }
 
 gboolean
