@@ -1,4 +1,4 @@
-/* runs-fixture.h: run folders for the tests of the list of runs, made with the trainer's own functions. */
+/* runs-fixture.h: run folders for the tests of the list of runs, made with the trainer's own functions, and the list. */
 #pragma once
 
 #include <glib/gstdio.h>
@@ -8,6 +8,7 @@
 #include "core/base/fen-io.h"
 #include "core/train/fen-metrics.h"
 #include "core/train/fen-run-folder.h"
+#include "gui/runs/fen-run-store.h"
 #include "tests/support/patience.h"
 
 /* A state as the trainer writes it; free with fen_run_info_free. */
@@ -91,3 +92,31 @@ fixture_wake (gpointer unused)
       g_error ("%s:%d: waited %g s in vain for " #condition, __FILE__, __LINE__, (double)(seconds));         \
     (double)(g_get_monotonic_time () - begin_) / 1e6;                                                        \
   })
+
+/* An empty folder where runs lie by default. Free with g_free. */
+static inline char *
+fixture_empty_root (void)
+{
+  char *root = fen_runs_root (NULL);
+  g_assert_true (fen_io_remove_tree (root, NULL));
+  return root;
+}
+
+/* The run in the folder `id` of `root`; NULL. */
+static inline FenRunItem *
+fixture_find_run (FenRunStore *store, const char *root, const char *id)
+{
+  g_autofree char *path = g_build_filename (root, id, NULL);
+  return fen_run_store_find (store, path);
+}
+
+/* Workers hold the store while they run (and so do results): released, not necessarily gone at once. */
+static inline void
+fixture_close_store (FenRunStore *store)
+{
+  FenRunStore *last = store;
+  g_object_add_weak_pointer (G_OBJECT (store), (gpointer *)&store);
+  fen_run_store_set_active (last, FALSE);
+  g_object_unref (last);
+  fixture_wait (store == NULL, 5);
+}

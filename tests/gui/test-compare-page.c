@@ -64,8 +64,7 @@ add_run (Compare *compare, const char *id, gint64 window, gboolean amp, double f
 static void
 set_up (Compare *compare, gconstpointer data)
 {
-  compare->root = fen_runs_root (NULL);
-  g_assert_true (fen_io_remove_tree (compare->root, NULL));
+  compare->root = fixture_empty_root ();
   fen_run_folder_free (add_run (compare, "wide", 2048, TRUE, 4, 300));
   fen_run_folder_free (add_run (compare, "full", 0, TRUE, 5, 200));
   fen_run_folder_free (add_run (compare, "full twin", 0, TRUE, 5, 100));
@@ -80,9 +79,7 @@ tear_down (Compare *compare, gconstpointer data)
 {
   fen_gui_destroy (compare->window);
   fen_gui_assert_finalized (compare->runs);
-  g_object_add_weak_pointer (G_OBJECT (compare->store), (gpointer *)&compare->store);
-  g_object_unref (compare->store);
-  fen_gui_wait (compare->store == NULL, 5000);
+  fixture_close_store (compare->store);
   g_assert_true (fen_io_remove_tree (compare->root, NULL));
   g_free (compare->root);
 }
@@ -90,8 +87,7 @@ tear_down (Compare *compare, gconstpointer data)
 static FenRunItem *
 run (Compare *compare, const char *id)
 {
-  g_autofree char *path = g_build_filename (compare->root, id, NULL);
-  FenRunItem *item = fen_run_store_find (compare->store, path);
+  FenRunItem *item = fixture_find_run (compare->store, compare->root, id);
   g_assert_nonnull (item);
   return item;
 }

@@ -1,36 +1,16 @@
 /* test-run-page.c: the page of one run as a person sees it: with real runs, in every state that a run can end in. */
 #include "gui/run/fen-run-page.h"
 
-#include "core/base/fen-io.h"
 #include "gui/chart/fen-chart.h"
 #include "gui/run/fen-run-charts-private.h"
 #include "gui/run/fen-run-log-private.h"
 #include "tests/gui/fen-gui-test.h"
-#include "tests/support/train-fixture.h"
+#include "tests/gui/run-place-fixture.h"
 
 #include <math.h>
 #include <string.h>
 
 #define PATIENCE_MS 60000
-
-typedef struct {
-  char *folder;
-} Place;
-
-static void
-set_up (Place *place, gconstpointer data)
-{
-  place->folder = train_fixture_folder ();
-  train_fixture_write_text (place->folder, 200);
-}
-
-static void
-tear_down (Place *place, gconstpointer data)
-{
-  fen_run_sessions_wait ();
-  g_assert_true (fen_io_remove_tree (place->folder, NULL));
-  g_free (place->folder);
-}
 
 static FenConfig *
 small_config (Place *place, gint64 steps)
@@ -609,7 +589,8 @@ main (int argc, char **argv)
 {
   fen_gui_test_init (&argc, &argv);
   g_test_add_func ("/run-page/empty", test_empty);
-#define ADD(name, function) g_test_add ("/run-page/" name, Place, NULL, set_up, function, tear_down)
+#define ADD(name, function)                                                                                  \
+  g_test_add ("/run-page/" name, Place, NULL, place_set_up, function, place_tear_down)
   ADD ("finished", test_finished);
   ADD ("running", test_running);
   ADD ("pace", test_pace);

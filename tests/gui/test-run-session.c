@@ -1,8 +1,7 @@
 /* A run as the window sees it: own, of another process, past; and from one to the other. No display is needed. */
 #include "gui/run/fen-run-session.h"
 
-#include "core/base/fen-io.h"
-#include "tests/support/train-fixture.h"
+#include "tests/gui/run-place-fixture.h"
 
 #include <gio/gio.h>
 #include <glib/gstdio.h>
@@ -12,25 +11,6 @@
 #include <time.h>
 
 #define PATIENCE_S 60
-
-typedef struct {
-  char *folder;
-} Place;
-
-static void
-set_up (Place *place, gconstpointer data)
-{
-  place->folder = train_fixture_folder ();
-  train_fixture_write_text (place->folder, 200);
-}
-
-static void
-tear_down (Place *place, gconstpointer data)
-{
-  fen_run_sessions_wait ();
-  g_assert_true (fen_io_remove_tree (place->folder, NULL));
-  g_free (place->folder);
-}
 
 static void
 set_text (char **target, const char *text)
@@ -749,7 +729,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-#define ADD(name, function) g_test_add ("/run-session/" name, Place, NULL, set_up, function, tear_down)
+#define ADD(name, function)                                                                                  \
+  g_test_add ("/run-session/" name, Place, NULL, place_set_up, function, place_tear_down)
   ADD ("own", test_own);
   ADD ("badge", test_badge);
   ADD ("commands", test_commands);

@@ -14,9 +14,8 @@ static void
 set_up (Place *place, gconstpointer data)
 {
   place->folder = g_dir_make_tmp ("fen-store-XXXXXX", NULL);
-  place->root = fen_runs_root (NULL);
+  place->root = fixture_empty_root ();
   place->other = g_build_filename (place->folder, "other", NULL);
-  g_assert_true (fen_io_remove_tree (place->root, NULL));
 }
 
 static void
@@ -50,17 +49,6 @@ open_store (const char *const *places)
   return store;
 }
 
-/* Workers hold the store while they run (and so do results): released, not necessarily gone at once. */
-static void
-close_store (FenRunStore *store)
-{
-  g_object_add_weak_pointer (G_OBJECT (store), (gpointer *)&store);
-  FenRunStore *last = store;
-  fen_run_store_set_active (last, FALSE);
-  g_object_unref (last);
-  fixture_wait (store == NULL, 5);
-}
-
 static void
 test_order (Place *place, gconstpointer data)
 {
@@ -86,7 +74,7 @@ test_order (Place *place, gconstpointer data)
   fen_run_store_set_places (store, (const char *const[]){ place->other, place->other, place->root, NULL });
   fixture_wait (count (store) == 3, 5);
   g_assert_true (nth (store, 2) == kept);
-  close_store (store);
+  fixture_close_store (store);
 }
 
 typedef struct {
@@ -146,7 +134,7 @@ test_live (Place *place, gconstpointer data)
   g_assert_true (nth (store, 0) == live);
   g_assert_cmpuint (changes.changes, ==, 1);
   g_assert_cmpuint (others, ==, 0);
-  close_store (store);
+  fixture_close_store (store);
 }
 
 /* The program itself, in another process. */
@@ -184,7 +172,7 @@ test_cli (Place *place, gconstpointer data)
   g_assert_true (g_subprocess_wait (cli, NULL, NULL));
   g_assert_cmpfloat (fixture_wait (fen_run_item_get_info (item)->status == FEN_RUN_INTERRUPTED, 5), <, 2);
   g_assert_true (nth (store, 0) == item);
-  close_store (store);
+  fixture_close_store (store);
 }
 
 static void
@@ -224,7 +212,7 @@ test_rename (Place *place, gconstpointer data)
   g_assert_true (fen_run_rename (path, "", NULL));
   g_assert_cmpfloat (fixture_wait (strcmp (fen_run_item_get_name (item), "plain") == 0, 5), <, 2);
   g_clear_object (&result);
-  close_store (store);
+  fixture_close_store (store);
 }
 
 static void
@@ -270,7 +258,7 @@ test_delete (Place *place, gconstpointer data)
   g_clear_object (&deleted);
   g_clear_object (&undone);
   g_clear_object (&again);
-  close_store (store);
+  fixture_close_store (store);
 }
 
 /* A run in use stays, with the reason; what an earlier process discarded goes at the next start. */
@@ -293,7 +281,7 @@ test_delete_in_use (Place *place, gconstpointer data)
   g_assert_cmpuint (count (store), ==, 1);
   g_assert_true (g_file_test (fen_run_folder_path (folder), G_FILE_TEST_IS_DIR));
   g_clear_object (&result);
-  close_store (store);
+  fixture_close_store (store);
 }
 
 static void
@@ -328,7 +316,7 @@ test_damaged (Place *place, gconstpointer data)
   g_assert_nonnull (discarded);
   g_assert_cmpuint (count (store), ==, 1);
   g_clear_object (&result);
-  close_store (store);
+  fixture_close_store (store);
 }
 
 /* An added place that goes (a disk pulled out) and comes back. */
@@ -355,7 +343,7 @@ test_place_gone (Place *place, gconstpointer data)
   g_assert_cmpfloat (fixture_wait (count (store) == 2, 5), <, 2);
   g_assert_null (fen_run_store_get_problem (store));
   g_assert_cmpuint (problems, ==, 2);
-  close_store (store);
+  fixture_close_store (store);
 }
 
 /* Thousands: listed once; a look afterwards reads none of them again. */
@@ -391,7 +379,7 @@ test_many (Place *place, gconstpointer data)
   g_assert_cmpuint (changes.changes, ==, 1);
   g_assert_cmpuint (changes.added, ==, 1);
   g_assert_cmpuint (others, ==, 0);
-  close_store (store);
+  fixture_close_store (store);
 }
 
 /* A hidden window looks at nothing; shown again, it looks at once. */
@@ -405,7 +393,7 @@ test_inactive (Place *place, gconstpointer data)
   g_assert_cmpuint (count (store), ==, 0);
   fen_run_store_set_active (store, TRUE);
   g_assert_cmpfloat (fixture_wait (count (store) == 1, 5), <, 1);
-  close_store (store);
+  fixture_close_store (store);
 }
 
 /* Let go of in the middle of its first look. */

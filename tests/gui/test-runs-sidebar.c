@@ -36,8 +36,7 @@ static void
 set_up (Side *side, gconstpointer data)
 {
   const gint64 now = g_get_real_time () / G_USEC_PER_SEC;
-  side->root = fen_runs_root (NULL);
-  g_assert_true (fen_io_remove_tree (side->root, NULL));
+  side->root = fixture_empty_root ();
   G_GNUC_UNUSED g_autofree char *finished
       = fixture_make_run (side->root, "small and finished", FEN_RUN_FINISHED, now - 3 * 3600, 2.312);
   G_GNUC_UNUSED g_autofree char *failed
@@ -65,9 +64,7 @@ tear_down (Side *side, gconstpointer data)
   g_clear_object (&side->compared);
   if (side->window != NULL)
     fen_gui_destroy (side->window);
-  g_object_add_weak_pointer (G_OBJECT (side->store), (gpointer *)&side->store);
-  g_object_unref (side->store);
-  fen_gui_wait (side->store == NULL, 5000);
+  fixture_close_store (side->store);
   g_assert_true (fen_io_remove_tree (side->root, NULL));
   g_free (side->root);
 }
@@ -75,8 +72,7 @@ tear_down (Side *side, gconstpointer data)
 static FenRunItem *
 run (Side *side, const char *id)
 {
-  g_autofree char *path = g_build_filename (side->root, id, NULL);
-  return fen_run_store_find (side->store, path);
+  return fixture_find_run (side->store, side->root, id);
 }
 
 /* The list's own widget around a row, which has the focus and the accessible name. */
