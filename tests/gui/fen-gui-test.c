@@ -352,6 +352,30 @@ fen_gui_type (GtkWidget *widget, const char *text)
     gtk_editable_insert_text (GTK_EDITABLE (entry), c, g_utf8_next_char (c) - c, &position);
 }
 
+typedef struct {
+  gboolean done;
+  char *text;
+  GError *error;
+} Pasted;
+
+static void
+on_pasted (GObject *clipboard, GAsyncResult *result, gpointer data)
+{
+  Pasted *pasted = data;
+  pasted->text = gdk_clipboard_read_text_finish (GDK_CLIPBOARD (clipboard), result, &pasted->error);
+  pasted->done = TRUE;
+}
+
+char *
+fen_gui_paste (GtkWidget *widget)
+{
+  Pasted pasted = { FALSE };
+  gdk_clipboard_read_text_async (gtk_widget_get_clipboard (widget), NULL, on_pasted, &pasted);
+  fen_gui_wait (pasted.done, 2000);
+  g_assert_no_error (pasted.error);
+  return pasted.text;
+}
+
 static gboolean
 key_to_widget (GtkWidget *widget, guint keyval, GdkModifierType modifiers)
 {

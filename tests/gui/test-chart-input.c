@@ -182,24 +182,15 @@ test_menu (void)
 }
 
 static void
-got_text (GObject *clipboard, GAsyncResult *result, gpointer data)
-{
-  *(char **)data = gdk_clipboard_read_text_finish (GDK_CLIPBOARD (clipboard), result, NULL);
-}
-
-static void
 test_copy (void)
 {
   Stage stage;
-  char *text = NULL;
   g_autoptr (FenSeries) series = fen_series_new ();
   stage_with_steps (&stage, series);
   fen_chart_group_set_cursor (stage.group, 500);
   gtk_widget_activate_action (GTK_WIDGET (stage.plot), "chart.copy-value", NULL);
-  gdk_clipboard_read_text_async (gtk_widget_get_clipboard (stage.window), NULL, got_text, &text);
-  fen_gui_wait (text != NULL, 2000);
+  g_autofree char *text = fen_gui_paste (stage.window);
   g_assert_cmpstr (text, ==, "Step 500\ntrain: 50");
-  g_free (text);
   stage_clear (&stage);
 }
 

@@ -329,19 +329,11 @@ test_files (Fixture *fixture, gconstpointer data)
 }
 
 static void
-on_text (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  *(char **)user_data = gdk_clipboard_read_text_finish (GDK_CLIPBOARD (source), result, NULL);
-}
-
-static void
 test_command (Fixture *fixture, gconstpointer data)
 {
-  g_autofree char *text = NULL;
   type (fixture, "window_size", "256");
   gtk_widget_activate_action (fixture->dialog, "settings.copy-command", NULL);
-  gdk_clipboard_read_text_async (gtk_widget_get_clipboard (fixture->dialog), NULL, on_text, &text);
-  fen_gui_wait (text != NULL, 2000);
+  g_autofree char *text = fen_gui_paste (fixture->dialog);
   g_assert_cmpstr (text, ==, "fenestra-cli train --window-size 256");
 }
 
