@@ -8,7 +8,7 @@
 #include <glib/gi18n.h>
 
 #define GAP 6
-#define NAME_CHARS 28 /* names of runs may be long */
+#define NAME_CHARS 28 /* of a line; there are two. Names of runs may be long */
 
 /* ---- a sample of the line ---- */
 
@@ -180,7 +180,11 @@ entry_new (FenChart *self, FenChartItem *item)
   swatch->item = (FenChartItem){ .style = item->style, .color = item->color, .dash = item->dash };
   item->value_label = gtk_label_new (NULL);
   gtk_label_set_ellipsize (GTK_LABEL (name), PANGO_ELLIPSIZE_MIDDLE);
+  gtk_label_set_wrap (GTK_LABEL (name), TRUE);
+  gtk_label_set_wrap_mode (GTK_LABEL (name), PANGO_WRAP_WORD_CHAR);
+  gtk_label_set_lines (GTK_LABEL (name), 2);
   gtk_label_set_max_width_chars (GTK_LABEL (name), NAME_CHARS);
+  gtk_label_set_xalign (GTK_LABEL (name), 0);
   gtk_label_set_xalign (GTK_LABEL (item->value_label), 0);
   gtk_widget_add_css_class (item->value_label, "numeric");
   gtk_box_append (GTK_BOX (box), GTK_WIDGET (swatch));

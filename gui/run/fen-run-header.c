@@ -132,7 +132,7 @@ show_badge (FenRunHeader *self, FenRunSession *session)
       gtk_accessible_update_property (GTK_ACCESSIBLE (self->badge), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
     }
   set_label (self->badge_label, text);
-  /* The button cuts the text off where there is little room: the popover begins with all of it. */
+  /* The popover begins with it, too: there it can be selected and copied. */
   g_autofree char *all = details != NULL ? g_strdup_printf ("%s\n\n%s", text, details) : g_strdup (text);
   set_label (self->badge_details, all);
 }

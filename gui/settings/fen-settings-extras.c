@@ -89,6 +89,8 @@ add_placeholders (FenSettingsPages *self)
   fen_option_row_set_placeholder (fen_settings_pages_find_row (self, "tokenizer"), _ ("The model’s own"));
   fen_option_row_set_placeholder (fen_settings_pages_find_row (self, "run_name"), _ ("Model and time"));
   fen_option_row_set_placeholder (fen_settings_pages_find_row (self, "log_file"), _ ("None"));
+  /* What none means stands below it in full, and has no room here in most languages. */
+  fen_option_row_set_placeholder (fen_settings_pages_find_row (self, "memory_limit"), _ ("None"));
   fen_option_row_set_placeholder (fen_settings_pages_find_row (self, "output_dir"), runs);
 }
 
