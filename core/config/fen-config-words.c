@@ -103,7 +103,8 @@ choices_words (const FenOption *option, FenWords words)
           g_free (all);
         }
       else
-        g_string_append_printf (text, "%s%s", i == 0 ? "" : ", ", word);
+        /* TRANSLATORS: between two names of a list. */
+        g_string_append_printf (text, "%s%s", i == 0 ? "" : C_ ("list", ", "), word);
     }
   return g_string_free (g_steal_pointer (&text), FALSE);
 }

@@ -142,6 +142,7 @@ typedef struct {
 /* The table, ended by an entry with name NULL. */
 const FenOption *fen_config_options (void);
 const FenOption *fen_config_find_option (const char *name); /* accepts - for _; NULL when unknown */
+/* English; its translation has the context "settings page". */
 const char *fen_config_group_title (FenOptionGroup group);
 
 FenConfig *fen_config_new (void); /* defaults */

@@ -392,10 +392,10 @@ const char *
 fen_config_group_title (FenOptionGroup group)
 {
   static const char *const titles[FEN_N_GROUPS] = {
-    [FEN_GROUP_DATA] = N_ ("Data and Model"),
-    [FEN_GROUP_TRAINING] = N_ ("Training"),
-    [FEN_GROUP_ATTENTION] = N_ ("Attention and Memory"),
-    [FEN_GROUP_OUTPUT] = N_ ("Output"),
+    [FEN_GROUP_DATA] = NC_ ("settings page", "Data and Model"),
+    [FEN_GROUP_TRAINING] = NC_ ("settings page", "Training"),
+    [FEN_GROUP_ATTENTION] = NC_ ("settings page", "Attention and Memory"),
+    [FEN_GROUP_OUTPUT] = NC_ ("settings page", "Output"),
   };
   g_return_val_if_fail ((guint)group < FEN_N_GROUPS, "");
   return titles[group];

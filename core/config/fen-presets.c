@@ -250,7 +250,8 @@ fen_preset_lookup (const char *name, GError **error)
     return found;
   GString *list = g_string_new (NULL);
   for (const FenPreset *preset = presets; preset->name != NULL; preset++)
-    g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", preset->name);
+    /* TRANSLATORS: between two names of a list. */
+    g_string_append_printf (list, "%s%s", list->len > 0 ? C_ ("list", ", ") : "", preset->name);
   g_autofree char *quoted = fen_error_quote (name);
   /* TRANSLATORS: what was given as the model, a list of names. */
   fen_config_fail (error, FEN_CONFIG_ERROR_RANGE, fen_config_find_option ("model"),

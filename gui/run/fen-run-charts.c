@@ -17,7 +17,7 @@
 
 typedef struct {
   FenCurve curve;
-  const char *name; /* N_; NULL ends the list */
+  const char *name; /* NC_ ("curve", ...); NULL ends the list */
   FenChartStyle style;
   guint color;
 } CurveSpec;
@@ -31,34 +31,39 @@ static const struct {
   [CHART_LOSS] = { N_ ("Loss"),
                    FEN_UNIT_NUMBER,
                    FALSE,
-                   { { FEN_CURVE_LOSS, N_ ("Training"), FEN_CHART_SMOOTHED, 0 },
-                     { FEN_CURVE_EVAL_LOSS, N_ ("Evaluation"), FEN_CHART_POINTS, 1 } } },
+                   { { FEN_CURVE_LOSS, NC_ ("curve", "Training"), FEN_CHART_SMOOTHED, 0 },
+                     { FEN_CURVE_EVAL_LOSS, NC_ ("curve", "Evaluation"), FEN_CHART_POINTS, 1 } } },
   /* Its areas are added when the first measurement is there. */
   [CHART_MEMORY] = { N_ ("Memory"), FEN_UNIT_BYTES, TRUE, { { 0 } } },
-  [CHART_THROUGHPUT] = { N_ ("Speed"),
-                         FEN_UNIT_RATE,
-                         FALSE,
-                         { { FEN_CURVE_TOKENS_PER_SECOND, N_ ("Training"), FEN_CHART_SMOOTHED, 0 } } },
-  [CHART_LEARNING_RATE] = { N_ ("Learning Rate"),
-                            FEN_UNIT_NUMBER,
-                            TRUE,
-                            { { FEN_CURVE_LEARNING_RATE, N_ ("Learning rate"), FEN_CHART_LINE, 0 } } },
-  [CHART_GRAD_NORM] = { N_ ("Gradient Norm"),
-                        FEN_UNIT_NUMBER,
-                        FALSE,
-                        { { FEN_CURVE_GRAD_NORM, N_ ("Before clipping"), FEN_CHART_SMOOTHED, 0 } } },
+  [CHART_THROUGHPUT]
+  = { N_ ("Speed"),
+      FEN_UNIT_RATE,
+      FALSE,
+      { { FEN_CURVE_TOKENS_PER_SECOND, NC_ ("curve", "Training"), FEN_CHART_SMOOTHED, 0 } } },
+  [CHART_LEARNING_RATE]
+  = { N_ ("Learning Rate"),
+      FEN_UNIT_NUMBER,
+      TRUE,
+      { { FEN_CURVE_LEARNING_RATE, NC_ ("curve", "Learning rate"), FEN_CHART_LINE, 0 } } },
+  [CHART_GRAD_NORM]
+  = { N_ ("Gradient Norm"),
+      FEN_UNIT_NUMBER,
+      FALSE,
+      { { FEN_CURVE_GRAD_NORM, NC_ ("curve", "Before clipping"), FEN_CHART_SMOOTHED, 0 } } },
   [CHART_UTILIZATION] = { N_ ("Utilization"),
                           FEN_UNIT_SHARE,
                           TRUE,
-                          { { FEN_CURVE_GPU, N_ ("GPU"), FEN_CHART_LINE, 0 },
-                            { FEN_CURVE_CPU, N_ ("Processor"), FEN_CHART_LINE, 1 },
-                            { FEN_CURVE_MFU, N_ ("Of the peak rate"), FEN_CHART_LINE, 2 } } },
+                          { { FEN_CURVE_GPU, NC_ ("curve", "GPU"), FEN_CHART_LINE, 0 },
+                            { FEN_CURVE_CPU, NC_ ("curve", "Processor"), FEN_CHART_LINE, 1 },
+                            { FEN_CURVE_MFU, NC_ ("curve", "Of the peak rate"), FEN_CHART_LINE, 2 } } },
   [CHART_TEMPERATURE] = { N_ ("Temperature"),
                           FEN_UNIT_CELSIUS,
                           TRUE,
-                          { { FEN_CURVE_TEMPERATURE, N_ ("Device"), FEN_CHART_LINE, 0 } } },
-  [CHART_POWER]
-  = { N_ ("Power"), FEN_UNIT_WATTS, TRUE, { { FEN_CURVE_POWER, N_ ("Device"), FEN_CHART_LINE, 0 } } },
+                          { { FEN_CURVE_TEMPERATURE, NC_ ("curve", "Device"), FEN_CHART_LINE, 0 } } },
+  [CHART_POWER] = { N_ ("Power"),
+                    FEN_UNIT_WATTS,
+                    TRUE,
+                    { { FEN_CURVE_POWER, NC_ ("curve", "Device"), FEN_CHART_LINE, 0 } } },
 };
 
 G_DEFINE_FINAL_TYPE (FenRunCharts, fen_run_charts, GTK_TYPE_WIDGET)
@@ -74,7 +79,8 @@ add_curves (FenRunCharts *self, FenRunChartKind kind)
       FenSeries *series = fen_run_data_series (self->data, spec->curve);
       /* A legend entry for what is never measured would be a riddle; eval points come late and are always expected. */
       if (kind != CHART_UTILIZATION || fen_series_length (series) > 0)
-        fen_chart_add_series (self->charts[kind], _ (spec->name), series, spec->style, spec->color);
+        fen_chart_add_series (self->charts[kind], g_dpgettext2 (NULL, "curve", spec->name), series,
+                              spec->style, spec->color);
     }
 }
 
@@ -98,7 +104,8 @@ show_missing (FenRunCharts *self, gboolean measured)
   g_autoptr (GString) names = g_string_new (NULL);
   for (guint i = 0; i < N_RUN_CHARTS; i++)
     if (!gtk_widget_get_visible (self->frames[i]))
-      g_string_append_printf (names, "%s%s", names->len > 0 ? ", " : "", _ (specs[i].title));
+      /* TRANSLATORS: between two names of a list. */
+      g_string_append_printf (names, "%s%s", names->len > 0 ? C_ ("list", ", ") : "", _ (specs[i].title));
   /* TRANSLATORS: %s is a list of charts: "Temperature, Power". */
   g_autofree char *text = g_strdup_printf (_ ("Not measured in this run: %s"), names->str);
   if (!g_str_equal (gtk_label_get_text (GTK_LABEL (self->missing)), text))

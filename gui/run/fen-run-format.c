@@ -22,7 +22,7 @@ fen_phase_title (FenTrainerPhase phase)
     case FEN_PHASE_LOADING:
       return _ ("Loading");
     case FEN_PHASE_TRAINING:
-      return _ ("Training");
+      return C_ ("state of a run", "Training");
     case FEN_PHASE_EVALUATING:
       return _ ("Evaluating");
     case FEN_PHASE_CHECKPOINTING:

@@ -100,7 +100,8 @@ static void
 add_suggestion (FenRunNotice *self, const FenPlanSuggestion *suggestion, FenPlan *plan)
 {
   g_autofree char *what = suggestion_text (suggestion), *effect = suggestion_effect (suggestion, plan);
-  g_autofree char *description = g_strdup_printf ("%s, %s", what, effect);
+  /* TRANSLATORS: a change of the settings and what comes of it, said by a screen reader. */
+  g_autofree char *description = g_strdup_printf (C_ ("suggestion", "%s, %s"), what, effect);
   GtkWidget *row = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 12);
   GtkWidget *words = gtk_box_new (GTK_ORIENTATION_VERTICAL, 0);
   GtkWidget *button = gtk_button_new_with_label (_ ("Apply and Start"));

@@ -34,7 +34,8 @@ add_page (FenSettingsPage *page, FenOptionGroup group, GtkStack *stack)
   gtk_scrolled_window_set_policy (GTK_SCROLLED_WINDOW (page->scroller), GTK_POLICY_NEVER,
                                   GTK_POLICY_AUTOMATIC);
   gtk_scrolled_window_set_child (GTK_SCROLLED_WINDOW (page->scroller), clamp);
-  gtk_stack_add_titled (stack, page->scroller, page->name, _ (fen_config_group_title (group)));
+  gtk_stack_add_titled (stack, page->scroller, page->name,
+                        g_dpgettext2 (NULL, "settings page", fen_config_group_title (group)));
 }
 
 static AdwPreferencesGroup *
