@@ -1,7 +1,7 @@
 /* fen-legend.c: one button for each curve: how it is drawn, its name, its value; pressed, the curve is shown.
  *
- * Entries stand in rows that wrap. A value keeps the widest room that it ever needed, so that nothing jumps while the
- * cursor moves.
+ * Entries stand in rows that wrap, and in a narrow chart a value stands below its name. A value keeps the widest room that
+ * it ever needed, so that nothing jumps while the cursor moves.
  */
 #include "gui/chart/fen-chart-private.h"
 
@@ -148,14 +148,21 @@ fen_wrap_init (FenWrap *self)
 {
 }
 
+/* A box for its life cycle; the rows are the layout manager's. */
+static GtkWidget *
+wrap_box_new (void)
+{
+  GtkWidget *box = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 0);
+  gtk_widget_set_layout_manager (box, g_object_new (FEN_TYPE_WRAP, NULL));
+  return box;
+}
+
 /* ---- the legend ---- */
 
 GtkWidget *
 fen_legend_new (void)
 {
-  /* A box for its life cycle; the rows are the layout manager's. */
-  GtkWidget *legend = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 0);
-  gtk_widget_set_layout_manager (legend, g_object_new (FEN_TYPE_WRAP, NULL));
+  GtkWidget *legend = wrap_box_new ();
   gtk_widget_add_css_class (legend, "fen-legend");
   return legend;
 }
@@ -172,7 +179,7 @@ static GtkWidget *
 entry_new (FenChart *self, FenChartItem *item)
 {
   GtkWidget *entry = gtk_toggle_button_new ();
-  GtkWidget *box = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, GAP);
+  GtkWidget *box = wrap_box_new (), *named = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, GAP);
   FenSwatch *swatch = g_object_new (FEN_TYPE_SWATCH, NULL);
   GtkWidget *name = gtk_label_new (item->name);
   swatch->plot = FEN_PLOT (self->plot);
@@ -187,8 +194,9 @@ entry_new (FenChart *self, FenChartItem *item)
   gtk_label_set_xalign (GTK_LABEL (name), 0);
   gtk_label_set_xalign (GTK_LABEL (item->value_label), 0);
   gtk_widget_add_css_class (item->value_label, "numeric");
-  gtk_box_append (GTK_BOX (box), GTK_WIDGET (swatch));
-  gtk_box_append (GTK_BOX (box), name);
+  gtk_box_append (GTK_BOX (named), GTK_WIDGET (swatch));
+  gtk_box_append (GTK_BOX (named), name);
+  gtk_box_append (GTK_BOX (box), named);
   gtk_box_append (GTK_BOX (box), item->value_label);
   gtk_button_set_child (GTK_BUTTON (entry), box);
   gtk_toggle_button_set_active (GTK_TOGGLE_BUTTON (entry), item->visible);
