@@ -9,6 +9,8 @@ import time
 from person import travel
 from status import step_shown
 
+INTERVAL = 20  # steps between two checkpoints of the window's own run
+
 
 def follow_cli(person):
     """A run that fenestra-cli starts appears in the list by itself"""
@@ -32,18 +34,28 @@ def watch_cli(person):
     person.wait(lambda: re.search(r"last", person.find("Loss", "image")[0].description), "the chart in words")
 
 
+def metrics(run):
+    """What a run has written; a kill may have cut the last line"""
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
+
+
 def start_own(person):
     """A run of the window itself, with checkpoints"""
     config = person.home / "own.json"
     config.write_text(json.dumps({"model": "nano", "tokenizer": "bytes", "max_seq_len": 128, "steps": 100000,
-                                  "checkpoint_interval": 20, "run_name": "Own"}), encoding="utf-8")
+                                  "checkpoint_interval": INTERVAL, "run_name": "Own"}), encoding="utf-8")
     person.keys("ctrl+q")
     assert person.application_ended() == 0
     person.start_application("--config", str(config))
     person.press("Start")
     person.wait(lambda: (step_shown(person) or 0) > 45, "step 45", 30)
-    # The window is killed; what its last checkpoint has is what a folder says that nobody writes any more.
     person.kill_application()
+    # Nobody writes the folder any more. A checkpoint gets its name when it is whole, and no step is trained meanwhile, so
+    # what was trained since the newest one is at most an interval.
+    run = person.runs / "Own"
+    person.kept = max(int(folder.name[5:]) for folder in (run / "checkpoints").glob("step-*"))
+    trained = max(line["step"] for line in metrics(run))
+    assert 0 <= trained - person.kept <= INTERVAL, "trained to %d, newest checkpoint %d" % (trained, person.kept)
 
 
 def offer_to_resume(person):
@@ -52,9 +64,9 @@ def offer_to_resume(person):
     person.see(re.compile("“Own” was interrupted at step"), within=10)
     said = person.read(r"was interrupted at step ([\d,]+)\. It can go on from its checkpoint at step ([\d,]+)")
     reached, kept = (int(text.replace(",", "")) for text in said.groups())
-    assert kept % 20 == 0 and 0 <= reached - kept <= 40, "interrupted at %d, checkpoint %d" % (reached, kept)
+    assert kept == person.kept, "it says checkpoint %d, the newest is %d" % (kept, person.kept)
+    assert 0 <= reached - kept <= INTERVAL, "interrupted at %d, checkpoint %d" % (reached, kept)
     person.see(re.compile(r"^Own, Interrupted"), "list item", 10)
-    person.kept = kept
 
 
 def resume(person):
@@ -63,6 +75,8 @@ def resume(person):
     person.see_no(re.compile("was interrupted at step"))
     person.see("Pause", "push button", 20)
     person.wait(lambda: (step_shown(person) or 0) > person.kept, "a step after %d" % person.kept, 20)
+    begun = [line["step"] for line in metrics(person.runs / "Own") if line.get("event") == "resume"]
+    assert begun == [person.kept], "resumed at %s, the newest checkpoint was %d" % (begun, person.kept)
     person.press("Stop")
     person.see("Resume", "push button", 20)
     person.keys("ctrl+q")
