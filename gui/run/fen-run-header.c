@@ -12,7 +12,7 @@
 struct _FenRunHeader {
   GtkWidget parent_instance;
 
-  GtkWidget *name, *resume_button, *phase, *detail, *progress, *summary, *badge, *badge_label, *badge_details;
+  GtkWidget *name, *resume_button, *phase, *detail, *progress, *summary, *badge_box, *badge, *badge_label, *badge_details;
 };
 
 G_DEFINE_FINAL_TYPE (FenRunHeader, fen_run_header, GTK_TYPE_WIDGET)
@@ -122,7 +122,7 @@ show_badge (FenRunHeader *self, FenRunSession *session)
 {
   g_autofree char *text = fen_run_session_badge_text (session),
                   *details = fen_run_session_badge_details (session);
-  gtk_widget_set_visible (self->badge, text != NULL);
+  gtk_widget_set_visible (self->badge_box, text != NULL);
   if (text == NULL)
     return;
   if (!g_str_equal (gtk_label_get_text (GTK_LABEL (self->badge_label)), text))
@@ -172,6 +172,7 @@ fen_run_header_class_init (FenRunHeaderClass *class)
   gtk_widget_class_bind_template_child (widget, FenRunHeader, detail);
   gtk_widget_class_bind_template_child (widget, FenRunHeader, progress);
   gtk_widget_class_bind_template_child (widget, FenRunHeader, summary);
+  gtk_widget_class_bind_template_child (widget, FenRunHeader, badge_box);
   gtk_widget_class_bind_template_child (widget, FenRunHeader, badge);
   gtk_widget_class_bind_template_child (widget, FenRunHeader, badge_label);
   gtk_widget_class_bind_template_child (widget, FenRunHeader, badge_details);

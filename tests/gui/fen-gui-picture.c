@@ -119,6 +119,17 @@ label_problem (GtkLabel *label)
   return NULL;
 }
 
+/* Can a person bring what lies outside this widget into sight, along its lines? */
+static gboolean
+scrolls_sideways (GtkWidget *widget)
+{
+  GtkPolicyType policy;
+  if (!GTK_IS_SCROLLED_WINDOW (widget))
+    return FALSE;
+  gtk_scrolled_window_get_policy (GTK_SCROLLED_WINDOW (widget), &policy, NULL);
+  return policy != GTK_POLICY_NEVER;
+}
+
 /* A label can have all its room and still be cut by an ancestor that clips: everything but a scrolling one counts. */
 static const char *
 ancestor_problem (GtkWidget *label)
@@ -126,11 +137,14 @@ ancestor_problem (GtkWidget *label)
   GtkWidget *parent = gtk_widget_get_parent (label);
   for (; parent; parent = gtk_widget_get_parent (parent))
     {
-      if (GTK_IS_VIEWPORT (parent) || GTK_IS_SCROLLABLE (parent) || GTK_IS_SCROLLED_WINDOW (parent))
+      if (scrolls_sideways (parent))
         return NULL;
       graphene_rect_t bounds;
       if (!gtk_widget_compute_bounds (label, parent, &bounds))
         return NULL;
+      /* What a scrollable holds is its scroller's business. */
+      if (GTK_IS_SCROLLABLE (parent))
+        continue;
       if (gtk_widget_get_overflow (parent) == GTK_OVERFLOW_HIDDEN || GTK_IS_ROOT (parent))
         if (bounds.origin.x < -1 || bounds.origin.x + bounds.size.width > gtk_widget_get_width (parent) + 1)
           return "outside its container";
