@@ -1,4 +1,4 @@
-/* screenshots.c: every page and state of the window as a picture: fen-screenshots FOLDER WIDTHxHEIGHT ltr|rtl
+/* screenshots.c: every page and state of the window as a picture: fen-screenshots FOLDER WIDTHxHEIGHT ltr|rtl TEXT_SCALE
  *
  * Run by screenshots.sh, which sets language, colours and a profile with real runs. The real application, in this
  * process: its actions are activated, its widgets rendered. Text that has no room is printed, one line each. */
@@ -314,15 +314,18 @@ open_window (void)
 int
 main (int argc, char **argv)
 {
-  if (argc != 4 || sscanf (argv[2], "%dx%d", &wanted_width, &wanted_height) != 2)
+  if (argc != 5 || sscanf (argv[2], "%dx%d", &wanted_width, &wanted_height) != 2)
     {
-      g_printerr ("usage: fen-screenshots FOLDER WIDTHxHEIGHT ltr|rtl\n");
+      g_printerr ("usage: fen-screenshots FOLDER WIDTHxHEIGHT ltr|rtl TEXT_SCALE\n");
       return 2;
     }
   folder = argv[1];
   g_assert_cmpint (g_mkdir_with_parents (folder, 0755), ==, 0);
   fen_places_init_translations ();
   gtk_init ();
+  /* What the desktop's text-scaling-factor comes to. */
+  g_object_set (gtk_settings_get_default (), "gtk-xft-dpi", (int)(96 * 1024 * g_ascii_strtod (argv[4], NULL)),
+                NULL);
   gtk_widget_set_default_direction (g_str_equal (argv[3], "rtl") ? GTK_TEXT_DIR_RTL : GTK_TEXT_DIR_LTR);
 
   GtkWidget *window = open_window ();

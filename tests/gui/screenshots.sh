@@ -1,7 +1,8 @@
 #!/bin/sh
 # Pictures of every page and state, for looking at and for the README: screenshots.sh OUTPUT_FOLDER [BUILD_FOLDER]
 #
-# OUTPUT/LANGUAGE-SCHEME-SIZE/PAGE.png: English, German, right-to-left, the pseudo-locale; light, dark; two sizes.
+# OUTPUT/LANGUAGE-SCHEME-SIZE/PAGE.png: English, German, right-to-left, the pseudo-locale; light, dark; two sizes; high
+# contrast; text of one and a half times and twice its size.
 # OUTPUT/clipped.txt lists text that has no room in the pseudo-locale; the exit status is 1 when there is any.
 # FENESTRA_VARIANTS="en-light-1400x900 ..." makes only some of them.
 set -eu
@@ -35,6 +36,7 @@ if [ -z "$variants" ]; then
     done
   done
   variants="$variants pseudo-light-1024x600 pseudo-light-1400x900"
+  variants="$variants en-contrast-1024x600 en-darkcontrast-1024x600 en-light-1024x600@1.5 de-light-1024x600@2"
 fi
 
 : >"$out/clipped.txt"
@@ -43,6 +45,10 @@ for variant in $variants; do
   rest=${variant#*-}
   scheme=${rest%%-*}
   size=${rest#*-}
+  scale=1
+  case $size in *@*) scale=${size#*@} size=${size%@*} ;; esac
+  contrast=0
+  case $scheme in *contrast) contrast=1 scheme=${scheme%contrast} ;; esac
   case $language in
     en) locale=C.UTF-8 languages=en direction=ltr ;;
     de) locale=de_DE.UTF-8 languages=de direction=ltr ;;
@@ -59,8 +65,8 @@ for variant in $variants; do
     LOCPATH="$locales" LC_ALL=$locale LANGUAGE=$languages FENESTRA_LOCALE_DIR="$build/po" \
     FENESTRA_DATA_DIR="$root/data" GSETTINGS_SCHEMA_DIR="$build/data" GSETTINGS_BACKEND=memory \
     GSK_RENDERER=cairo GDK_BACKEND=x11 GTK_A11Y=test NO_AT_BRIDGE=1 GIO_USE_VFS=local OPENBLAS_NUM_THREADS=1 \
-    ADW_DEBUG_COLOR_SCHEME=prefer-$scheme ADW_DEBUG_HIGH_CONTRAST=0 \
-    "$here/headless.sh" "$build/tests/gui/fen-screenshots" "$out/$variant" $size $direction \
+    ADW_DEBUG_COLOR_SCHEME=prefer-${scheme:-light} ADW_DEBUG_HIGH_CONTRAST=$contrast \
+    "$here/headless.sh" "$build/tests/gui/fen-screenshots" "$out/$variant" $size $direction $scale \
     2>"$home/stderr.log" >"$home/clipped.log" || { cat "$home/stderr.log" >&2; exit 1; }
   # What is in brackets is ours; a name that a person gave may be cut off at the end.
   if [ $language = pseudo ]; then grep -F '[' "$home/clipped.log" | sed "s/^/$variant: /" >>"$out/clipped.txt" || true; fi
