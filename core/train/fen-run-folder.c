@@ -16,6 +16,8 @@
 struct _FenRunFolder {
   char *path, *id;
   int lock, log;
+  dev_t device; /* with inode: what stood at the path when its lock was taken */
+  ino_t inode;
 };
 
 char *
@@ -78,6 +80,28 @@ folder_new (const char *path)
 }
 
 static void
+remember_place (FenRunFolder *folder)
+{
+  struct stat status;
+  if (stat (folder->path, &status) < 0)
+    return; /* gone again: fen_run_folder_is_there says so */
+  folder->device = status.st_dev;
+  folder->inode = status.st_ino;
+}
+
+gboolean
+fen_run_folder_is_there (FenRunFolder *folder, GError **error)
+{
+  struct stat status;
+  if (stat (folder->path, &status) == 0 && status.st_dev == folder->device && status.st_ino == folder->inode)
+    return TRUE;
+  g_set_error (error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_CANNOT_WRITE,
+               "%s: the run folder is not there any more: it was deleted or moved, or its disk was removed",
+               folder->path);
+  return FALSE;
+}
+
+static void
 open_log (FenRunFolder *folder)
 {
   g_autofree char *path = fen_run_folder_file (folder, "log.txt");
@@ -102,6 +126,7 @@ fen_run_folder_create (const FenConfig *config, GError **error)
       fen_io_remove_tree (path, NULL);
       return NULL;
     }
+  remember_place (folder);
   open_log (folder);
   return g_steal_pointer (&folder);
 }
@@ -139,6 +164,7 @@ fen_run_folder_open (const char *path, GError **error)
     return NULL;
   remove_leftovers (folder->path);
   fen_checkpoint_clean (folder->path);
+  remember_place (folder);
   open_log (folder);
   return g_steal_pointer (&folder);
 }

@@ -102,6 +102,10 @@ const char *fen_run_folder_id (FenRunFolder *folder);
 /* <path>/<name>; free with g_free. */
 char *fen_run_folder_file (FenRunFolder *folder, const char *name);
 
+/* FALSE (FEN_TRAIN_ERROR_CANNOT_WRITE) when the path is not the folder any more whose lock is held: without this look,
+ * a run whose disk was taken out would make its folders again on the disk below. */
+gboolean fen_run_folder_is_there (FenRunFolder *folder, GError **error);
+
 /* Writes run.json from `info` (id, path, name, pid and checkpoint_step are not taken from it). */
 gboolean fen_run_folder_write_state (FenRunFolder *folder, const FenRunInfo *info, GError **error);
 /* Appends "2026-11-22T16:05:00Z text" to log.txt. A log that cannot be written stops nothing: errors are dropped. */

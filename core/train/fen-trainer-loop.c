@@ -193,7 +193,7 @@ write_checkpoint (FenTrainer *trainer, GError **error)
   fen_checkpoint_content_init (&content, trainer->engine);
   content.model_config = model_config;
   content.tokenizer_path = tokenizer;
-  return fen_metrics_writer_sync (trainer->metrics, error)
+  return fen_run_folder_is_there (trainer->folder, error) && fen_metrics_writer_sync (trainer->metrics, error)
          && fen_checkpoint_write (fen_run_folder_path (trainer->folder), &content, state,
                                   (guint)trainer->config->keep_checkpoints, error)
          && fen_trainer_save_info (trainer, FEN_RUN_RUNNING, "", error);
@@ -270,7 +270,7 @@ save_model (FenTrainer *trainer, GError **error)
   g_autofree char *temporary = fen_run_folder_file (trainer->folder, ".model.writing.tmp");
   g_autofree char *replaced = fen_run_folder_file (trainer->folder, ".model.replaced.tmp");
   fen_trainer_set_phase (trainer, FEN_PHASE_CHECKPOINTING, -1, "writing the model");
-  if (!fen_io_remove_tree (temporary, error)
+  if (!fen_run_folder_is_there (trainer->folder, error) || !fen_io_remove_tree (temporary, error)
       || !fen_model_save (trainer->model, temporary, fen_plan_settings (trainer->plan)->storage, read_param,
                           trainer->engine, error)
       || !add_tokenizer (trainer, temporary, error) || !fen_io_sync_folder (temporary, error)

@@ -84,7 +84,7 @@ write_metrics (FenTrainer *trainer, const FenSample *sample)
     }
   if (trainer->metrics_lost == 0)
     return;
-  g_autofree char *text = g_strdup_printf ("%" G_GUINT64_FORMAT " lines before this one could not be written",
+  g_autofree char *text = g_strdup_printf ("%" G_GUINT64_FORMAT " lines are missing, now there is room again",
                                            trainer->metrics_lost);
   trainer->metrics_lost = 0;
   fen_trainer_event (trainer, FEN_EVENT_WARNING, "metrics-failed", "%s", text);

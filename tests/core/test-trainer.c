@@ -436,6 +436,39 @@ test_full_disk (Place *place, gconstpointer data)
   g_assert_cmpstr (found, ==, expected);
 }
 
+/* The run folder vanishes, as with a disk that is taken out: the run goes on and says so, its end is an error, and
+ * nothing is made again where the folder was. Back at its place, it takes checkpoints again. */
+static void
+test_folder_gone (Place *place, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (FenConfig) config = train_fixture_config (place->folder, 1000000);
+  config->checkpoint_interval = 5;
+  g_autoptr (FenTrainer) trainer = fen_trainer_new (config, &error);
+  FenTrainerStatus status;
+  fen_trainer_start (trainer);
+  wait_for_step (trainer, 5);
+  g_autofree char *run = fen_trainer_run_path (trainer), *away = g_strconcat (run, ".away", NULL);
+  g_assert_cmpint (g_rename (run, away), ==, 0);
+  fen_trainer_status (trainer, &status);
+  wait_for_step (trainer, status.step + 15);
+  g_assert_false (g_file_test (run, G_FILE_TEST_EXISTS));
+  g_assert_cmpint (g_rename (away, run), ==, 0);
+  fen_trainer_status (trainer, &status);
+  wait_for_step (trainer, status.step + 15);
+  const gint64 back = status.step;
+  fen_trainer_status (trainer, &status);
+  g_assert_cmpint (status.checkpoint_step, >, back);
+
+  g_assert_cmpint (g_rename (run, away), ==, 0);
+  fen_trainer_command (trainer, FEN_COMMAND_STOP);
+  g_assert_false (fen_trainer_join (trainer, &error));
+  g_assert_error (error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_CANNOT_WRITE);
+  g_assert_nonnull (strstr (error->message, "is not there any more"));
+  g_assert_false (g_file_test (run, G_FILE_TEST_EXISTS));
+  g_assert_cmpuint (train_fixture_count_events (away, "checkpoint-failed"), >, 1);
+}
+
 static gboolean
 huge_values (const FenParam *param, gint64 first, gint64 n, float *values, gpointer data, GError **error)
 {
@@ -694,6 +727,7 @@ main (int argc, char **argv)
   ADD ("/trainer/stop-at-once", test_stop_at_once);
   ADD ("/trainer/damaged-newest", test_damaged_newest);
   ADD ("/trainer/full-disk", test_full_disk);
+  ADD ("/trainer/folder-gone", test_folder_gone);
   ADD ("/trainer/not-finite", test_not_finite);
   ADD ("/trainer/in-use", test_in_use);
   ADD ("/trainer/bad-input", test_bad_input);
