@@ -17,6 +17,7 @@
 struct _FenSettingsDialog {
   AdwWindow parent;
   GtkStack *stack;
+  GtkWidget *switcher;
   AdwToastOverlay *toasts;
   GtkRevealer *problem_revealer;
   GtkLabel *problem, *blocker_label;
@@ -308,6 +309,25 @@ reset_all_action (GtkWidget *widget, const char *name, GVariant *parameter)
 
 /* ---- finding rows ---- */
 
+/* With large text the pages' buttons have no room beside each other: that of the page comes into view. It is not pressed
+ * yet when this is called, so it is found by its place. */
+static void
+on_page_changed (FenSettingsDialog *self)
+{
+  GtkWidget *scroller = gtk_widget_get_ancestor (self->switcher, GTK_TYPE_SCROLLED_WINDOW);
+  GtkAdjustment *adjustment = gtk_scrolled_window_get_hadjustment (GTK_SCROLLED_WINDOW (scroller));
+  GtkWidget *button = gtk_widget_get_first_child (self->switcher);
+  GtkWidget *page = gtk_widget_get_first_child (GTK_WIDGET (self->stack));
+  graphene_rect_t bounds;
+  while (button != NULL && page != NULL && page != gtk_stack_get_visible_child (self->stack))
+    {
+      button = gtk_widget_get_next_sibling (button);
+      page = gtk_widget_get_next_sibling (page);
+    }
+  if (button != NULL && gtk_widget_compute_bounds (button, self->switcher, &bounds))
+    gtk_adjustment_clamp_page (adjustment, bounds.origin.x, (double)bounds.origin.x + bounds.size.width);
+}
+
 void
 fen_settings_dialog_show_page (FenSettingsDialog *self, const char *page)
 {
@@ -423,6 +443,8 @@ fen_settings_dialog_class_init (FenSettingsDialogClass *klass)
   gtk_widget_class_set_template_from_resource (widget_class,
                                                "/org/fenestra/Fenestra/settings/fen-settings-dialog.ui");
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, stack);
+  gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, switcher);
+  gtk_widget_class_bind_template_callback (widget_class, on_page_changed);
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, toasts);
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, problem_revealer);
   gtk_widget_class_bind_template_child (widget_class, FenSettingsDialog, problem);

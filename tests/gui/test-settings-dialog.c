@@ -269,6 +269,33 @@ test_plan (Fixture *fixture, gconstpointer data)
                                     GTK_ACCESSIBLE_INVALID_TRUE);
 }
 
+/* With text of twice its size the buttons of the pages do not all fit: that of the page which is shown is in view. */
+static void
+test_large_text (Fixture *fixture, gconstpointer data)
+{
+  static const char *const pages[] = { "output", "data", "attention" };
+  static const char *const titles[] = { "Output", "Data and Model", "Attention and Memory" };
+  GtkWidget *switcher = fen_gui_find_id (fixture->dialog, "switcher");
+  GtkWidget *viewport = gtk_widget_get_parent (switcher);
+  graphene_rect_t bounds;
+  int dpi;
+  g_object_get (gtk_settings_get_default (), "gtk-xft-dpi", &dpi, NULL);
+  g_object_set (gtk_settings_get_default (), "gtk-xft-dpi", 2 * 96 * 1024, NULL);
+  gtk_window_set_default_size (GTK_WINDOW (fixture->dialog), 640, 600);
+  fen_gui_settle (fixture->dialog);
+  g_assert_cmpint (gtk_widget_get_width (switcher), >, gtk_widget_get_width (viewport));
+  for (guint i = 0; i < G_N_ELEMENTS (pages); i++)
+    {
+      fen_settings_dialog_show_page (FEN_SETTINGS_DIALOG (fixture->dialog), pages[i]);
+      fen_gui_settle (fixture->dialog);
+      GtkWidget *label = fen_gui_find (switcher, GTK_TYPE_LABEL, titles[i]);
+      g_assert_true (gtk_widget_compute_bounds (label, viewport, &bounds));
+      g_assert_cmpfloat (bounds.origin.x, >=, 0);
+      g_assert_cmpfloat (bounds.origin.x + bounds.size.width, <=, gtk_widget_get_width (viewport));
+    }
+  g_object_set (gtk_settings_get_default (), "gtk-xft-dpi", dpi, NULL);
+}
+
 /* ---- advice, menu ---- */
 
 static void
@@ -392,6 +419,7 @@ main (int argc, char **argv)
   ADD ("chunking", test_chunking);
   ADD ("start", test_start);
   ADD ("plan", test_plan);
+  ADD ("large-text", test_large_text);
   ADD ("advice", test_advice);
   ADD ("files", test_files);
   ADD ("command", test_command);
