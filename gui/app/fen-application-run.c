@@ -98,6 +98,9 @@ on_path (FenRunSession *session, GParamSpec *pspec, FenApplication *self)
   if (path == NULL)
     return;
   g_settings_set_string (self->gsettings, FEN_KEY_OWN_RUN, path);
+  /* Where the settings' Output Folder put it, it is found again. */
+  g_autofree char *place = g_path_get_dirname (path);
+  fen_schema_add_place (self->gsettings, place);
   fen_run_store_refresh (self->runs);
 }
 

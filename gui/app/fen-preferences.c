@@ -111,16 +111,7 @@ on_places_changed (GSettings *gsettings, const char *key, FenPreferences *self)
 void
 fen_preferences_add_place (FenPreferences *self, const char *path)
 {
-  g_auto (GStrv) places = g_settings_get_strv (self->gsettings, FEN_KEY_PLACES);
-  g_autofree char *root = fen_runs_root (NULL);
-  if (g_str_equal (path, root) || g_strv_contains ((const char *const *)places, path)
-      || !g_utf8_validate (path, -1, NULL))
-    return;
-  g_autoptr (GStrvBuilder) more = g_strv_builder_new ();
-  g_strv_builder_addv (more, (const char **)places);
-  g_strv_builder_add (more, path);
-  g_auto (GStrv) strv = g_strv_builder_end (more);
-  g_settings_set_strv (self->gsettings, FEN_KEY_PLACES, (const char *const *)strv);
+  fen_schema_add_place (self->gsettings, path);
 }
 
 static void

@@ -1,6 +1,7 @@
 /* fen-schema.c: see fen-schema.h. */
 #include "gui/app/fen-schema.h"
 
+#include "core/train/fen-run-folder.h"
 #include "gui/app/fen-places.h"
 
 static const char *const keys[] = { FEN_KEY_WINDOW_WIDTH,    FEN_KEY_WINDOW_HEIGHT, FEN_KEY_WINDOW_MAXIMIZED,
@@ -75,4 +76,19 @@ fen_schema_open (GError **error)
   GSettings *settings = g_settings_new_full (schema, NULL, NULL);
   g_settings_schema_unref (schema);
   return settings;
+}
+
+void
+fen_schema_add_place (GSettings *gsettings, const char *path)
+{
+  g_auto (GStrv) places = g_settings_get_strv (gsettings, FEN_KEY_PLACES);
+  g_autofree char *root = fen_runs_root (NULL);
+  if (g_str_equal (path, root) || g_strv_contains ((const char *const *)places, path)
+      || !g_utf8_validate (path, -1, NULL))
+    return;
+  g_autoptr (GStrvBuilder) more = g_strv_builder_new ();
+  g_strv_builder_addv (more, (const char **)places);
+  g_strv_builder_add (more, path);
+  g_auto (GStrv) strv = g_strv_builder_end (more);
+  g_settings_set_strv (gsettings, FEN_KEY_PLACES, (const char *const *)strv);
 }

@@ -29,5 +29,7 @@ typedef enum { FEN_START_VIEW_LAST_RUN, FEN_START_VIEW_EMPTY } FenStartView;
 
 /* NULL with G_IO_ERROR_NOT_FOUND in words when no installed schema has all the keys above. */
 GSettings *fen_schema_open (GError **error);
+/* Runs in this folder are listed from now on; nothing when they already are. */
+void fen_schema_add_place (GSettings *gsettings, const char *path);
 
 G_END_DECLS

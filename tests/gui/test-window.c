@@ -48,6 +48,9 @@ play_run (Scene *scene)
   g_autofree char *path = g_strdup (fen_run_session_get_path (own));
   g_autofree char *owned = remembered (scene, FEN_KEY_OWN_RUN);
   g_assert_cmpstr (owned, ==, path);
+  /* Its Output Folder is no place of the preferences: it is listed all the same. */
+  FenRunStore *runs = fen_application_get_runs (scene->application);
+  fen_gui_wait (fen_run_store_find (runs, path) != NULL, 5000);
   g_assert_false (can (scene, "start"));
   fen_gui_wait (can (scene, "pause") && can (scene, "stop") && can (scene, "checkpoint"), 5000);
   fen_gui_settle (GTK_WIDGET (window_of (scene)));
