@@ -23,9 +23,10 @@ update_title (FenWindow *self)
       const FenRunInfo *info = fen_run_session_get_info (self->shown);
       fen_run_session_status (self->shown, &status);
       name = fen_run_session_get_name (self->shown);
-      subtitle = fen_run_session_is_active (self->shown) || info == NULL
-                     ? fen_phase_title (status.phase)
-                     : fen_run_status_title (info->status);
+      subtitle
+          = fen_run_session_is_active (self->shown) || fen_run_session_is_own (self->shown) || info == NULL
+                ? fen_phase_title (status.phase)
+                : fen_run_status_title (info->status);
     }
   const gboolean has_name = name != NULL && name[0] != '\0';
   adw_window_title_set_title (self->title, has_name ? name : _ ("Fenestra"));

@@ -92,6 +92,38 @@ test_run (void)
   perform (play_run, NULL);
 }
 
+/* The disk with the runs is taken out and the text is deleted: the run goes on and the page says what is missing; its
+ * end is a failure that says why, everywhere. */
+static void
+play_disk_gone (Scene *scene)
+{
+  FenSettings *settings = fen_application_get_settings (scene->application);
+  settle_settings (scene, 1000000);
+  g_assert_true (fen_settings_set_text (settings, fen_config_find_option ("checkpoint_interval"), "20"));
+  g_autofree char *text = g_build_filename (scene->folder, "text.txt", NULL);
+  FenRunSession *own = start_and_wait (scene);
+  g_autofree char *runs = g_path_get_dirname (fen_run_session_get_path (own));
+  g_autofree char *away = g_strconcat (runs, ".away", NULL);
+  g_assert_cmpint (g_unlink (text), ==, 0);
+  g_assert_cmpint (g_rename (runs, away), ==, 0);
+  GtkWidget *window = GTK_WIDGET (window_of (scene));
+  fen_gui_wait (fen_gui_shows_text (window, "The run goes on, with a problem"), 10000);
+  fen_gui_wait (fen_gui_shows_text (window, "the run folder is not there any more"), 10000);
+  stop_and_wait (scene);
+  fen_gui_wait (fen_gui_shows_text (window, "The run failed"), 10000);
+  g_assert_true (fen_gui_shows_text (window, "Check that the disk is there"));
+  fen_gui_run_for (1500); /* the folder was looked for meanwhile */
+  g_assert_false (fen_gui_shows_text (window, "Damaged"));
+  fen_gui_picture (window, "window-disk-gone");
+  g_assert_false (g_file_test (runs, G_FILE_TEST_EXISTS));
+}
+
+static void
+test_disk_gone (void)
+{
+  perform (play_disk_gone, NULL);
+}
+
 /* Start with settings that cannot be trained says what is wrong, and where. */
 static void
 play_blocked (Scene *scene)
@@ -297,6 +329,7 @@ main (int argc, char **argv)
   fen_gui_test_init (&argc, &argv);
   g_test_add_func ("/window/idle", test_idle);
   g_test_add_func ("/window/run", test_run);
+  g_test_add_func ("/window/disk-gone", test_disk_gone);
   g_test_add_func ("/window/blocked", test_blocked);
   g_test_add_func ("/window/close-in-background", test_close_in_background);
   g_test_add_func ("/window/close-and-stop", test_close_and_stop);
