@@ -172,7 +172,7 @@ on_loaded (GObject *source, GAsyncResult *result, gpointer data)
       const FenGuideChapter *chapter = g_ptr_array_index (guide, i);
       GtkWidget *label = gtk_label_new (chapter->title);
       gtk_label_set_xalign (GTK_LABEL (label), 0);
-      gtk_label_set_ellipsize (GTK_LABEL (label), PANGO_ELLIPSIZE_END);
+      gtk_label_set_wrap (GTK_LABEL (label), TRUE);
       gtk_list_box_append (self->chapters, label);
     }
   gtk_list_box_select_row (self->chapters, gtk_list_box_get_row_at_index (self->chapters, 0));

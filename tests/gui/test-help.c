@@ -163,6 +163,8 @@ test_window (void)
   fen_gui_settle (window);
   GtkScrollable *text = GTK_SCROLLABLE (fen_gui_find_id (window, "text"));
   g_assert_cmpfloat (gtk_adjustment_get_value (gtk_scrollable_get_vadjustment (text)), ==, 0);
+  g_autofree char *clipped = fen_gui_clipped_text (window);
+  g_assert_cmpstr (clipped, ==, NULL);
   fen_gui_picture (window, "help");
 
   fen_gui_type (search, "wsd constant");
