@@ -193,7 +193,10 @@ norm_backward_case (FenOpHarness *h, const Shape *s, FenDType dtype, int bits)
   device.workspace = fen_op_workspace (h, FEN_OP_NORM_BACKWARD, &device);
   h->backend->norm_backward (h->device, NULL, &device);
   fen_op_finish (h);
-  fen_op_compare (h, "dx", dx, s->rows, s->width, s->width, (FenOpTolerance){ 0x1p-20, 0x1p-21 });
+  /* Two terms of a few units cancel. Where few columns share the mean of dy * xhat, its product with xhat reaches 6 * 6
+   * * 4 now and then: roundings of 2^-24 of that. */
+  const double cancelled = s->width < 8 ? 0x1p-17 : 0x1p-20;
+  fen_op_compare (h, "dx", dx, s->rows, s->width, s->width, (FenOpTolerance){ cancelled, 0x1p-21 });
   /* Terms of about 1, up to 32 of them summed in fp32 before they go into a double. */
   const FenOpTolerance sums = { 32 * 0x1p-24 * sqrt ((double)s->rows) + 0x1p-21, 0x1p-22 };
   if (d_weight != NULL)
