@@ -86,6 +86,9 @@ mock_desktop_serve (MockDesktop *self, GDBusNodeInfo *node, const char *name, co
       self->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName",
       g_variant_new ("(su)", name, 0), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
   g_assert_no_error (error);
+  guint32 owned = 0;
+  g_variant_get (answer, "(u)", &owned);
+  g_assert_cmpuint (owned, ==, 1); /* primary owner */
 }
 
 static inline gpointer
