@@ -36,7 +36,7 @@ check "desktop entry, metainfo, icons, service, guide" files
 window() {
   G_DEBUG='' G_MESSAGES_DEBUG=fenestra "$here/bin/fenestra" >"$place/window" 2>&1 &
   program=$!
-  for _ in $(seq 100); do
+  for _ in $(seq $((100 * ${FENESTRA_TEST_PATIENCE:-1}))); do
     grep -q 'first frame' "$place/window" && break
     sleep 0.1
   done
