@@ -2,6 +2,7 @@
 #include "gui/run/fen-run-session.h"
 
 #include "tests/gui/run-place-fixture.h"
+#include "tests/support/patience.h"
 
 #include <gio/gio.h>
 #include <glib/gstdio.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#define PATIENCE_S 60
+#define PATIENCE_S (60 * test_patience ())
 
 static void
 set_text (char **target, const char *text)
