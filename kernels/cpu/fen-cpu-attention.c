@@ -65,28 +65,6 @@ fen_cpu_attention_supports (const FenDeviceProperties *properties, FenOp op, con
   const FenAttention *a = forward_of (op, params);
   const FenAttentionBackward *g = op == FEN_OP_ATTENTION_BACKWARD ? params : NULL;
 
-  if (a->dtype != FEN_F32 && a->dtype != FEN_BF16 && a->dtype != FEN_F16)
-    return refuse (why, "attention on the CPU: storage must be f32, bf16 or f16");
-  if (a->head_dim < 1 || a->head_dim > 256)
-    {
-      fen_cpu_status (why, FEN_STATUS_UNSUPPORTED,
-                      "attention on the CPU: head_dim is %d, allowed are 1 to 256", a->head_dim);
-      return false;
-    }
-  if (a->heads < 1 || a->kv_heads < 1 || a->heads % a->kv_heads != 0)
-    {
-      fen_cpu_status (why, FEN_STATUS_UNSUPPORTED, "attention on the CPU: %d heads cannot share %d key heads",
-                      a->heads, a->kv_heads);
-      return false;
-    }
-  if (a->batch < 0 || a->nq < 0 || a->nk < 0 || a->q0 < 0 || a->k0 < 0 || a->window < 0 || a->sinks < 0)
-    return refuse (why, "attention on the CPU: counts and positions must not be negative");
-  if (!a->doc_start != !a->doc_end)
-    return refuse (why, "attention on the CPU: doc_start and doc_end come together");
-  if (g && g->accumulate && g->dkv_dtype != FEN_F32)
-    return refuse (why, "attention on the CPU: dK and dV accumulate in f32 only");
-  if (g && g->dkv_dtype != FEN_F32 && g->dkv_dtype != a->dtype)
-    return refuse (why, "attention on the CPU: dK and dV are f32 or of the storage type");
   return a->path == FEN_ATTENTION_FLASH || supports_plain (a, g, why);
 }
 

@@ -1,7 +1,7 @@
 /* fen-cpu-rope.c: rotary positions. A row's sines and cosines are formed once, in double, and serve all its heads. */
 #include "kernels/cpu/fen-cpu-isa.h"
 
-#define MAX_PAIRS (FEN_CPU_MAX_ROTARY / 2)
+#define MAX_PAIRS (FEN_MAX_ROTARY / 2)
 
 static void
 row_angles (const FenRope *p, int64_t r, int64_t pairs, float *sine, float *cosine)
