@@ -1,4 +1,5 @@
 /* fen-cpu-rope.c: rotary positions. A row's sines and cosines are formed once, in double, and serve all its heads. */
+#include "kernels/fen-op-check.h"
 #include "kernels/cpu/fen-cpu-isa.h"
 
 #define MAX_PAIRS (FEN_MAX_ROTARY / 2)

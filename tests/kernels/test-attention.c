@@ -512,19 +512,19 @@ test_questions (void)
   g = describe (&f, FEN_ATTENTION_FLASH);
   fen_cpu_attention_describe (&properties, FEN_OP_ATTENTION_FORWARD, &g.forward, text, sizeof text);
   g_assert_cmpstr (text, ==, "cpu flash avx512 128x64");
-  g_assert_true (fen_cpu_attention_supports (&properties, FEN_OP_ATTENTION_BACKWARD, &g, &why));
+  g_assert_true (fen_cpu_supports (&properties, FEN_OP_ATTENTION_BACKWARD, &g, &why));
   g.forward.head_dim = 257;
-  g_assert_false (fen_cpu_attention_supports (&properties, FEN_OP_ATTENTION_BACKWARD, &g, &why));
-  g_assert_cmpstr (why.message, ==, "attention on the CPU: head_dim is 257, allowed are 1 to 256");
+  g_assert_false (fen_cpu_supports (&properties, FEN_OP_ATTENTION_BACKWARD, &g, &why));
+  g_assert_cmpstr (why.message, ==, "cpu attention_backward: head_dim = 257, allowed: 1 to 256");
   g.forward.head_dim = 64;
   g.forward.kv_heads = 3;
-  g_assert_false (fen_cpu_attention_supports (&properties, FEN_OP_ATTENTION_FORWARD, &g.forward, &why));
+  g_assert_false (fen_cpu_supports (&properties, FEN_OP_ATTENTION_FORWARD, &g.forward, &why));
   g.forward.kv_heads = 2;
   g.forward.dtype = FEN_F64;
-  g_assert_false (fen_cpu_attention_supports (&properties, FEN_OP_ATTENTION_FORWARD, &g.forward, &why));
+  g_assert_false (fen_cpu_supports (&properties, FEN_OP_ATTENTION_FORWARD, &g.forward, &why));
   g.forward.dtype = g.dkv_dtype = FEN_BF16;
   g.accumulate = true;
-  g_assert_false (fen_cpu_attention_supports (&properties, FEN_OP_ATTENTION_BACKWARD, &g, &why));
+  g_assert_false (fen_cpu_supports (&properties, FEN_OP_ATTENTION_BACKWARD, &g, &why));
 
   /* Nothing grows with queries times keys. */
   g = describe (&f, FEN_ATTENTION_FLASH);
