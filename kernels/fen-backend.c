@@ -17,8 +17,10 @@
 
 #define CUDA_MODULE "libfenestra-cuda.so"
 
+/* Installed, from the programs' folder (meson's libdir, which may be lib/x86_64-linux-gnu); then a build tree. */
 static const char *const module_folders[]
-    = { "", "/../lib", "/../lib64", "/../lib/fenestra", "/../kernels/cuda", "/../../kernels/cuda" };
+    = { "",        "/" FEN_MODULE_FOLDER, "/../lib/fenestra", "/../lib64/fenestra",
+        "/../lib", "/../lib64",           "/../kernels/cuda", "/../../kernels/cuda" };
 
 static bool __attribute__ ((format (printf, 3, 4)))
 refuse (FenStatus *status, FenStatusCode code, const char *format, ...)
@@ -58,7 +60,14 @@ open_module (const char *path, char *reason, size_t size)
   if (module == NULL)
     {
       const char *why = dlerror ();
-      snprintf (reason, size, "%.*s", (int)size - 1, why != NULL ? why : path);
+      /* "libcublasLt.so.13: cannot open shared object file": of the module itself, or of what it needs. */
+      if (why != NULL && strncmp (why, CUDA_MODULE ":", sizeof CUDA_MODULE) == 0
+          && strchr (path, '/') == NULL)
+        snprintf (reason, size,
+                  CUDA_MODULE " is not there: this build is without CUDA, or the module was not "
+                              "installed with the program");
+      else
+        snprintf (reason, size, "%.*s", (int)size - 1, why != NULL ? why : path);
     }
   return module;
 }

@@ -30,7 +30,7 @@
 extern "C" {
 #endif
 
-#define FEN_BACKEND_ABI 1
+#define FEN_BACKEND_ABI 2
 
 /* ---- types ---- */
 
@@ -442,6 +442,9 @@ struct FenBackend {
   void (*event_free) (FenDevice *device, FenEvent *event);
   void (*event_record) (FenDevice *device, FenStream *stream, FenEvent *event);
   void (*stream_wait) (FenDevice *device, FenStream *stream, FenEvent *event);
+  /* The calling thread waits until what was in the stream at the event's last record is done; at once for an event
+   * that was never recorded. */
+  void (*event_synchronize) (FenDevice *device, FenEvent *event);
   /* Waits until the stream is idle (NULL: all streams). */
   void (*synchronize) (FenDevice *device, FenStream *stream);
   /* Any copy between host and device memory of this device, in stream order. Regions do not overlap. */

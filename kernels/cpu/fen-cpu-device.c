@@ -209,6 +209,11 @@ stream_wait (FenDevice *device, FenStream *stream, FenEvent *event)
 }
 
 static void
+event_synchronize (FenDevice *device, FenEvent *event)
+{
+}
+
+static void
 synchronize (FenDevice *device, FenStream *stream)
 {
 }
@@ -346,6 +351,7 @@ static const FenBackend cpu_backend = {
   .event_free = event_free,
   .event_record = event_record,
   .stream_wait = stream_wait,
+  .event_synchronize = event_synchronize,
   .synchronize = synchronize,
   .copy = copy,
   .check = check,

@@ -360,6 +360,12 @@ fen_cuda_stream_wait (FenDevice *device, FenStream *stream, FenEvent *event)
 }
 
 void
+fen_cuda_event_synchronize (FenDevice *device, FenEvent *event)
+{
+  fen_cuda_keep (device, cudaEventSynchronize ((cudaEvent_t)event), "work on the device");
+}
+
+void
 fen_cuda_synchronize (FenDevice *device, FenStream *stream)
 {
   fen_cuda_keep (device, cudaSetDevice (device->index), "choosing the device");

@@ -41,6 +41,7 @@ FenEvent *fen_cuda_event_new (FenDevice *device, FenStatus *status);
 void fen_cuda_event_free (FenDevice *device, FenEvent *event);
 void fen_cuda_event_record (FenDevice *device, FenStream *stream, FenEvent *event);
 void fen_cuda_stream_wait (FenDevice *device, FenStream *stream, FenEvent *event);
+void fen_cuda_event_synchronize (FenDevice *device, FenEvent *event);
 void fen_cuda_synchronize (FenDevice *device, FenStream *stream);
 void fen_cuda_copy (FenDevice *device, FenStream *stream, void *dst, const void *src, uint64_t bytes);
 FenStatusCode fen_cuda_check (FenDevice *device, FenStatus *status);

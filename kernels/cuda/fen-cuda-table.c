@@ -17,6 +17,7 @@ static const FenBackend backend = {
   .event_free = fen_cuda_event_free,
   .event_record = fen_cuda_event_record,
   .stream_wait = fen_cuda_stream_wait,
+  .event_synchronize = fen_cuda_event_synchronize,
   .synchronize = fen_cuda_synchronize,
   .copy = fen_cuda_copy,
   .check = fen_cuda_check,

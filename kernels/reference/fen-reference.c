@@ -117,6 +117,11 @@ stream_wait (FenDevice *device, FenStream *stream, FenEvent *event)
 }
 
 static void
+event_synchronize (FenDevice *device, FenEvent *event)
+{
+}
+
+static void
 synchronize (FenDevice *device, FenStream *stream)
 {
 }
@@ -196,6 +201,7 @@ static const FenBackend reference_backend = {
   .event_free = event_free,
   .event_record = event_record,
   .stream_wait = stream_wait,
+  .event_synchronize = event_synchronize,
   .synchronize = synchronize,
   .copy = copy,
   .check = check,

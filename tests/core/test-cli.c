@@ -427,7 +427,7 @@ test_info (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (result.status, ==, 0);
   g_autoptr (JsonNode) node = json_from_string (result.out, NULL);
   JsonArray *backends = json_object_get_array_member (json_node_get_object (node), "backends");
-  gboolean cpu_works = FALSE;
+  gboolean cpu_works = FALSE, cuda_told = FALSE;
   for (guint i = 0; i < json_array_get_length (backends); i++)
     {
       JsonObject *backend = json_array_get_object_element (backends, i);
@@ -436,7 +436,9 @@ test_info (Fixture *fixture, gconstpointer data)
       /* a back end has a device or a reason in words */
       g_assert_true (has_device || strlen (json_object_get_string_member (backend, "off")) > 10);
       cpu_works |= has_device && strcmp (json_object_get_string_member (backend, "name"), "cpu") == 0;
+      cuda_told |= strcmp (json_object_get_string_member (backend, "name"), "cuda") == 0;
     }
+  g_assert_true (cuda_told);
   g_assert_true (cpu_works);
   result_clear (&result);
 }

@@ -1,11 +1,12 @@
 /* fen-op-harness.h: one operation, run by a back end and by the reference on the same fresh inputs, and compared.
  *
  * A case makes tensors, fills the inputs at random and poisons the outputs (0xff: NaN in every float type), uploads,
- * runs both, and compares. Each tensor has guards of GUARD elements on both sides; they, and whatever lies between
+ * runs both, and compares. Each tensor has guards of about GUARD elements on both sides; they, and whatever lies between
  * `width` and `ld` of a row, must come back bit for bit.
  *
  * Any back end: `--backend cuda` on the command line (default cpu). For the CPU back end every case runs on each
- * instruction set that the processor has and on 1 and 3 threads. `--seed N` repeats a run.
+ * instruction set that the processor has and on 1 and 3 threads. `--seed N` repeats a run. A back end without a device
+ * on this machine skips the whole program, in TAP's words.
  */
 #pragma once
 
@@ -25,11 +26,14 @@ typedef struct {
   void *workspace;    /* of the last fen_op_workspace */
   guint64 workspace_bytes;
   guint64 random;
+  gint64
+      skew; /* of tensors made from now on: elements by which the first lies before its aligned place, 0 to 8 */
 } FenOpHarness;
 
 typedef struct {
   FenDType dtype;
   gint64 n;
+  gint64 skew;
   gpointer host;   /* the reference's: n elements between two guards */
   gpointer device; /* the back end's */
   gsize bytes;     /* of all, guards included */
