@@ -30,7 +30,7 @@
 extern "C" {
 #endif
 
-#define FEN_BACKEND_ABI 2
+#define FEN_BACKEND_ABI 3
 
 /* ---- types ---- */
 
@@ -86,7 +86,7 @@ typedef struct {
   uint64_t overhead_bytes; /* what opening the device takes outside the arena (context, BLAS buffers); 0 = not known */
   int units;              /* SMs, or threads for the CPU */
   int capability;         /* 90 for sm_90; CPU: widest vector width in bits */
-  double peak_flops;      /* dense matrix rate of the default training dtype, FLOP/s; 0 = unknown, measure it */
+  char pci_bus_id[16];    /* "0000:1B:00.0": the card's address for the driver's monitor; "" = none */
   bool storage[6];        /* FenDType -> usable as storage */
   bool host_memory;       /* device memory is host memory: pointers may be read by the CPU after `synchronize` */
 } FenDeviceProperties;

@@ -52,6 +52,29 @@ open_folder (FenTrainer *trainer, GError **error)
          && fen_trainer_save_info (trainer, FEN_RUN_RUNNING, "", error);
 }
 
+/* Before the engine takes its memory, because measuring takes some too. Only cards have a peak that means something to
+ * people; on a processor the share of it is not shown. */
+static void
+find_peak (FenTrainer *trainer)
+{
+  const FenDeviceChoice *choice = &trainer->choice;
+  const FenDType storage = fen_plan_settings (trainer->plan)->storage;
+  FenStatus why = { 0 };
+  if (strcmp (choice->properties.kind, "cuda") != 0)
+    return;
+  trainer->peak = fen_peak_published (&choice->properties);
+  if (trainer->peak.source == FEN_PEAK_UNKNOWN)
+    trainer->peak = fen_peak_measure (choice->backend, trainer->device, &choice->properties, &why);
+  g_autofree char *text = fen_peak_text (trainer->peak);
+  if (trainer->peak.source == FEN_PEAK_UNKNOWN)
+    fen_trainer_note (trainer, g_strdup_printf ("MFU is not known: the peak of %s cannot be measured: %s",
+                                                choice->properties.name, why.message));
+  else
+    fen_trainer_note (
+        trainer, g_strdup_printf ("MFU is the share of %s%s", text,
+                                  storage == FEN_F32 ? "; fp32, as here, reaches a small part of it" : ""));
+}
+
 /* What a person who reads the log wants to know first. */
 static void
 log_beginning (FenTrainer *trainer)
@@ -63,6 +86,7 @@ log_beginning (FenTrainer *trainer)
   fen_trainer_log (trainer, "Fenestra %s: %s", FEN_VERSION, command);
   for (guint i = 0; i < trainer->notes->len; i++)
     fen_trainer_log (trainer, "note: %s", (const char *)trainer->notes->pdata[i]);
+  trainer->log_begun = TRUE;
   fen_trainer_log (trainer, "model %s: %" G_GINT64_FORMAT " parameters, vocabulary %" G_GINT64_FORMAT,
                    trainer->config->model, fen_model_n_parameters (trainer->model),
                    fen_model_config (trainer->model)->vocab_size);
@@ -133,6 +157,9 @@ fen_trainer_open (FenTrainer *trainer, GError **error)
   trainer->device = fen_device_open (&trainer->choice, error);
   if (trainer->device == NULL)
     return FALSE;
+  if (trainer->choice.properties.pci_bus_id[0] != '\0')
+    trainer->gpu = fen_gpu_monitor_new (NULL, trainer->choice.properties.pci_bus_id);
+  find_peak (trainer);
   trainer->engine
       = fen_engine_new (trainer->plan, trainer->model, trainer->choice.backend, trainer->device, error);
   if (trainer->engine == NULL)

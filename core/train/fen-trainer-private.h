@@ -16,6 +16,8 @@
 #include "core/corpus/fen-tokenizer.h"
 #include "core/engine/fen-device.h"
 #include "core/engine/fen-engine.h"
+#include "core/engine/fen-peak.h"
+#include "core/monitor/fen-gpu-monitor.h"
 #include "core/monitor/fen-monitor.h"
 #include "core/train/fen-checkpoint.h"
 #include "core/train/fen-metrics.h"
@@ -54,13 +56,17 @@ struct _FenTrainer {
   /* the worker's */
   FenRunFolder *folder;
   FenRunInfo *info;
+  gboolean log_begun; /* log.txt has the notes so far */
   FenMetricsWriter *metrics;
   guint64 metrics_lost; /* lines that could not be written since the last that could */
   FenMonitor *monitor;
+  FenGpuMonitor *gpu;                 /* of the card that trains; NULL on the CPU */
+  gboolean gpu_lost;                  /* told already */
   gint64 next_memory_us, next_log_us; /* monotonic time of the next memory sample and step line in the log */
 
   FenDeviceChoice choice;
   FenDevice *device;
+  FenPeak peak; /* what MFU is a share of */
   FenModel *model;
   FenTokenizer *tokenizer;
   char *tokenizer_source; /* the file it came from; NULL = trained or bytes */

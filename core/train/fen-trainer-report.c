@@ -55,8 +55,8 @@ fen_trainer_log (FenTrainer *trainer, const char *format, ...)
 void
 fen_trainer_note (FenTrainer *trainer, char *note)
 {
-  /* Without a folder yet, the log gets all notes when there is one. */
-  if (!trainer->resume)
+  /* The log begins with all notes so far. */
+  if (trainer->log_begun)
     fen_trainer_log (trainer, "note: %s", note);
   pthread_mutex_lock (&trainer->mutex);
   g_ptr_array_add (trainer->notes, note);
@@ -186,9 +186,8 @@ fen_trainer_report_step (FenTrainer *trainer, const FenUpdateResult *result, dou
   sample.step_us = step_us;
   sample.tokens_per_second = tokens / MAX (step_us, 1) * G_USEC_PER_SEC;
   sample.eta_seconds = eta_seconds (trainer, mean_us);
-  if (trainer->choice.properties.peak_flops > 0)
-    sample.mfu = fen_plan_flops_per_token (trainer->plan) * sample.tokens_per_second
-                 / trainer->choice.properties.peak_flops;
+  if (trainer->peak.flops > 0)
+    sample.mfu = fen_plan_flops_per_token (trainer->plan) * sample.tokens_per_second / trainer->peak.flops;
   sample.skipped = result->skipped;
   sample.skipped_updates = trainer->state.skipped_updates;
   show_step (trainer, &sample, mean_us);
@@ -226,37 +225,89 @@ fen_trainer_report_eval (FenTrainer *trainer, double loss, gint64 rows, double s
   fen_trainer_emit (trainer, &sample);
 }
 
+static void
+add_host (FenTrainer *trainer, FenSample *sample)
+{
+  FenHostSample host;
+  fen_monitor_sample (trainer->monitor, &host);
+  sample->has_host = host.memory.has_rss && host.memory.has_peak && host.memory.has_available
+                     && (host.memory.has_total || host.memory.has_limit);
+  sample->process_rss_bytes = host.memory.rss_bytes;
+  sample->process_peak_bytes = host.memory.peak_bytes;
+  sample->host_available_bytes = host.memory.available_bytes;
+  sample->host_total_bytes = host.memory.has_limit ? host.memory.limit_bytes : host.memory.total_bytes;
+  sample->cpu_process = host.cpu_process;
+  sample->cpu_machine = host.cpu_machine;
+  if (!trainer->choice.properties.host_memory)
+    return;
+  /* The device's memory is the host's. */
+  sample->temperature = host.temperature;
+  sample->has_device_process = host.memory.has_rss;
+  sample->device_process_bytes = host.memory.rss_bytes;
+}
+
+/* Is the card's memory the device's? A slice of a card (MIG) has less. */
+static gboolean
+is_whole_card (FenTrainer *trainer, const FenGpuSample *gpu)
+{
+  const guint64 device = trainer->choice.properties.total_bytes;
+  return gpu->has_memory && gpu->total_bytes - MIN (gpu->total_bytes, device) < device / 16;
+}
+
+/* What the driver says of the card. TRUE when it told its memory. */
+static gboolean
+add_gpu (FenTrainer *trainer, FenSample *sample)
+{
+  FenGpuSample gpu;
+  fen_gpu_monitor_look (trainer->gpu, &gpu, NULL);
+  if (gpu.lost && !trainer->gpu_lost)
+    fen_trainer_event (trainer, FEN_EVENT_WARNING, "gpu-lost",
+                       "the driver has lost the card; the machine may have to be restarted");
+  trainer->gpu_lost = gpu.lost;
+  sample->gpu_utilization = gpu.utilization;
+  sample->temperature = gpu.temperature;
+  sample->power = gpu.power;
+  if (!is_whole_card (trainer, &gpu))
+    return FALSE;
+  sample->has_device = TRUE;
+  sample->device_used_bytes = gpu.used_bytes;
+  sample->device_total_bytes = gpu.total_bytes;
+  sample->has_device_process = gpu.has_process;
+  sample->device_process_bytes = gpu.process_bytes;
+  return TRUE;
+}
+
+/* Where the driver does not tell this process' share: its arena and what the device takes beside it, if that was
+ * measured. */
+static void
+add_own_share (FenTrainer *trainer, FenSample *sample)
+{
+  const guint64 overhead = trainer->choice.properties.overhead_bytes;
+  if (sample->has_device_process || !sample->has_device || overhead == 0)
+    return;
+  sample->has_device_process = TRUE;
+  sample->device_process_bytes
+      = MIN (fen_plan_device_bytes (trainer->plan) + overhead, sample->device_used_bytes);
+}
+
 void
 fen_trainer_report_memory (FenTrainer *trainer)
 {
   FenSample sample;
-  FenHostSample host;
   uint64_t used, total;
   guint64 unused;
   fen_sample_init (&sample, FEN_SAMPLE_MEMORY, trainer->state.step);
   fen_plan_categories (trainer->plan, sample.category_bytes, &unused);
-  fen_monitor_sample (trainer->monitor, &host);
-  sample.has_host = host.memory.has_rss && host.memory.has_peak && host.memory.has_available
-                    && (host.memory.has_total || host.memory.has_limit);
-  sample.process_rss_bytes = host.memory.rss_bytes;
-  sample.process_peak_bytes = host.memory.peak_bytes;
-  sample.host_available_bytes = host.memory.available_bytes;
-  sample.host_total_bytes = host.memory.has_limit ? host.memory.limit_bytes : host.memory.total_bytes;
-  sample.cpu_process = host.cpu_process;
-  sample.cpu_machine = host.cpu_machine;
-  sample.has_device = trainer->choice.backend->memory_info (trainer->device, &used, &total);
-  if (sample.has_device)
+  add_host (trainer, &sample);
+  if ((trainer->gpu == NULL || !add_gpu (trainer, &sample))
+      && trainer->choice.backend->memory_info (trainer->device, &used, &total))
     {
+      sample.has_device = TRUE;
       sample.device_used_bytes = used;
       sample.device_total_bytes = total;
     }
-  /* On the CPU the device's memory is the host's; elsewhere the driver's library knows (another back end's issue). */
-  if (trainer->choice.properties.host_memory)
-    {
-      sample.temperature = host.temperature;
-      sample.has_device_process = host.memory.has_rss;
-      sample.device_process_bytes = host.memory.rss_bytes;
-    }
+  if (trainer->gpu != NULL)
+    add_own_share (trainer, &sample);
   fen_trainer_emit (trainer, &sample);
 }
 

@@ -159,6 +159,7 @@ fen_trainer_new_resume (const char *run_path, gint64 steps, GError **error)
 static void
 close_run (FenTrainer *trainer)
 {
+  g_clear_pointer (&trainer->gpu, fen_gpu_monitor_free);
   g_clear_pointer (&trainer->engine, fen_engine_free);
   if (trainer->device != NULL)
     trainer->choice.backend->close (trainer->device);

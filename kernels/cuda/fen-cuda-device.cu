@@ -189,6 +189,11 @@ fen_cuda_device_properties (int index, const FenDeviceOptions *options, FenDevic
     }
   snprintf (properties->name, sizeof properties->name, "%s", device.name);
   snprintf (properties->kind, sizeof properties->kind, "cuda");
+  if (cudaDeviceGetPCIBusId (properties->pci_bus_id, sizeof properties->pci_bus_id, index) != cudaSuccess)
+    {
+      cudaGetLastError ();
+      properties->pci_bus_id[0] = '\0';
+    }
   properties->index = index;
   properties->total_bytes = total_bytes;
   properties->free_bytes = free_bytes;
