@@ -180,56 +180,64 @@ fen_copy_wait ()
 template <int D, int ROWS, int THREADS> struct FenTileCopy {
   static constexpr int CHUNKS = D / 8;
   static_assert (ROWS * CHUNKS % THREADS == 0, "every thread copies as much");
+  /* A row's chunks divide the threads: a thread keeps its column and walks down STEP rows at a time. */
+  static constexpr bool WALKS = THREADS % CHUNKS == 0 && THREADS / CHUNKS % 8 == 0;
+  static constexpr int STEP = THREADS / CHUNKS;
+
+  static constexpr int PASSES = ROWS * CHUNKS / THREADS;
+
+  /* Of pass i: the row, the chunk of it, and its place in the tile. */
+  static __device__ __forceinline__ int
+  row (int i, unsigned thread)
+  {
+    return WALKS ? (int)(thread / CHUNKS) + i * STEP : (int)((thread + i * THREADS) / CHUNKS);
+  }
+
+  static __device__ __forceinline__ int
+  chunk (int i, unsigned thread)
+  {
+    return WALKS ? (int)(thread % CHUNKS) : (int)((thread + i * THREADS) % CHUNKS);
+  }
+
+  static __device__ __forceinline__ uint32_t
+  place (int i, unsigned thread)
+  {
+    if constexpr (WALKS)
+      return FenSwizzle<D>::offset (row (0, thread), chunk (0, thread)) + i * STEP * FenSwizzle<D>::ROW_BYTES;
+    else
+      return FenSwizzle<D>::offset (row (i, thread), chunk (i, thread));
+  }
+
+  /* One of the PASSES, without a branch: it may stand among other work. WHOLE: nothing lies outside. */
+  template <bool WHOLE, typename T>
+  static __device__ __forceinline__ void
+  pass (int i, uint32_t tile, const T *source, int64_t stride, int rows, int columns, unsigned thread)
+  {
+    const T *from = source + row (0, thread) * stride + chunk (0, thread) * 8 + i * STEP * stride;
+    if constexpr (!WALKS)
+      from = source + row (i, thread) * stride + chunk (i, thread) * 8;
+    if constexpr (WHOLE)
+      fen_copy_async (tile + place (i, thread), from);
+    else
+      fen_copy_async (tile + place (i, thread), from,
+                      row (i, thread) < rows && chunk (i, thread) * 8 < columns);
+  }
 
   template <typename T>
   static __device__ __forceinline__ void
-  start (uint32_t tile, const T *source, int64_t stride, int rows, int columns, int thread)
+  start (uint32_t tile, const T *source, int64_t stride, int rows, int columns, unsigned thread)
   {
     if (rows >= ROWS && columns == D)
-      whole (tile, source, stride, thread);
-    else
-      part (tile, source, stride, rows, columns, thread);
-  }
-
-  /* The chunk of pass i: (row, chunk in the row). When a row's chunks divide the threads, a thread keeps its column
-   * and walks down. */
-  template <typename T>
-  static __device__ __forceinline__ void
-  whole (uint32_t tile, const T *source, int64_t stride, int thread)
-  {
-    if constexpr (THREADS % CHUNKS == 0 && THREADS / CHUNKS % 8 == 0)
       {
-        constexpr int STEP = THREADS / CHUNKS;
-        const int row = thread / CHUNKS, chunk = thread % CHUNKS;
-        const char *from = (const char *)(source + row * stride + chunk * 8);
-        const int64_t step_bytes = STEP * stride * (int64_t)sizeof (T);
-        const uint32_t to = tile + FenSwizzle<D>::offset (row, chunk);
 #pragma unroll
-        for (int i = 0; i < ROWS / STEP; i++, from += step_bytes)
-          fen_copy_async (to + i * STEP * FenSwizzle<D>::ROW_BYTES, from);
+        for (int i = 0; i < PASSES; i++)
+          pass<true> (i, tile, source, stride, rows, columns, thread);
       }
     else
       {
 #pragma unroll
-        for (int i = 0; i < ROWS * CHUNKS / THREADS; i++)
-          {
-            const int at = thread + i * THREADS, row = at / CHUNKS, chunk = at % CHUNKS;
-            fen_copy_async (tile + FenSwizzle<D>::offset (row, chunk), source + row * stride + chunk * 8);
-          }
-      }
-  }
-
-  template <typename T>
-  static __device__ __forceinline__ void
-  part (uint32_t tile, const T *source, int64_t stride, int rows, int columns, int thread)
-  {
-#pragma unroll 1
-    for (int at = thread; at < ROWS * CHUNKS; at += THREADS)
-      {
-        const int row = at / CHUNKS, chunk = at % CHUNKS;
-        const bool valid = row < rows && chunk * 8 < columns;
-        fen_copy_async (tile + FenSwizzle<D>::offset (row, chunk),
-                        valid ? source + row * stride + chunk * 8 : source, valid);
+        for (int i = 0; i < PASSES; i++)
+          pass<false> (i, tile, source, stride, rows, columns, thread);
       }
   }
 };
