@@ -11,11 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The forward description of either operation's parameters; the backward one, or NULL. */
 static const FenAttention *
 forward_of (FenOp op, const void *params)
 {
   return op == FEN_OP_ATTENTION_BACKWARD ? &((const FenAttentionBackward *)params)->forward
                                          : (const FenAttention *)params;
+}
+
+static const FenAttentionBackward *
+backward_of (FenOp op, const void *params)
+{
+  return op == FEN_OP_ATTENTION_BACKWARD ? (const FenAttentionBackward *)params : NULL;
 }
 
 /* ---- questions ---- */
@@ -27,6 +34,13 @@ fen_cuda_attention_supports (const FenDeviceProperties *properties, FenOp op, co
   const FenAttention *a = forward_of (op, params);
   /* The grid of the smallest tiles must count in 31 bits. */
   const double tiles = ((double)a->nq + (double)a->nk) / 16 * (double)a->batch * (double)a->heads;
+  if (a->path == FEN_ATTENTION_PLAIN && !fen_cuda_attention_plain_supports (a, backward_of (op, params)))
+    {
+      fen_cuda_status (why, FEN_STATUS_UNSUPPORTED,
+                       "cuda plain attention: rows and strides are counted in 31 bits, and token strides are "
+                       "head_dim at least; use FlashAttn-2");
+      return false;
+    }
   if (tiles < 2147483647.0)
     return true;
   fen_cuda_status (why, FEN_STATUS_UNSUPPORTED,
@@ -39,14 +53,31 @@ uint64_t
 fen_cuda_attention_workspace (const FenDeviceProperties *properties, FenOp op, const void *params)
 {
   const FenAttention *a = forward_of (op, params);
-  return op == FEN_OP_ATTENTION_BACKWARD ? 2 * fen_attention_stats_bytes (a) : 0;
+  const FenAttentionBackward *g = backward_of (op, params);
+  uint64_t bytes = g != NULL ? 2 * fen_attention_stats_bytes (a) : 0;
+  if (a->path == FEN_ATTENTION_PLAIN)
+    bytes += fen_cuda_attention_plain_workspace (properties, a, g);
+  return bytes;
 }
 
 void
 fen_cuda_attention_describe (const FenDeviceProperties *properties, FenOp op, const void *params, char *text,
                              size_t size)
 {
-  snprintf (text, size, "cuda flash simt");
+  const FenAttention *a = forward_of (op, params);
+  const FenAttentionBackward *g = backward_of (op, params);
+  char tiles[32];
+  if (a->path == FEN_ATTENTION_PLAIN)
+    {
+      snprintf (text, size, "cuda plain cublasLt, blocks of %lld queries",
+                (long long)fen_cuda_attention_plain_block (a));
+      return;
+    }
+  if (g != NULL)
+    fen_cuda_attention_simt_backward_tiles (g, tiles, sizeof tiles);
+  else
+    fen_cuda_attention_simt_forward_tiles (a, tiles, sizeof tiles);
+  snprintf (text, size, "cuda flash simt %s", tiles);
 }
 
 /* ---- statistics ---- */
@@ -154,7 +185,10 @@ fen_cuda_attention_forward (FenDevice *device, FenStream *stream, const FenAtten
   const FenCudaCall call (device, stream, FEN_OP_ATTENTION_FORWARD, a);
   if (!call.ready || empty (a) || a->nq == 0)
     return;
-  fen_cuda_attention_simt_forward (call, a);
+  if (a->path == FEN_ATTENTION_PLAIN)
+    fen_cuda_attention_plain_forward (call, a);
+  else
+    fen_cuda_attention_simt_forward (call, a);
 }
 
 void
@@ -171,5 +205,8 @@ fen_cuda_attention_backward (FenDevice *device, FenStream *stream, const FenAtte
       sink_gradient<<<a->heads, 1024, 0, call.stream>>> (fen_attention_params (a, g), g->d_sink_logits);
       call.launched ("attention sink gradient");
     }
-  fen_cuda_attention_simt_backward (call, g);
+  if (a->path == FEN_ATTENTION_PLAIN)
+    fen_cuda_attention_plain_backward (call, g);
+  else
+    fen_cuda_attention_simt_backward (call, g);
 }

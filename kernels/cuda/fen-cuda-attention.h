@@ -40,8 +40,19 @@ uint64_t fen_cuda_attention_mma_backward_workspace (const FenDeviceProperties *p
                                                     const FenAttentionBackward *g);
 void fen_cuda_attention_mma_backward (const FenCudaCall &call, const FenAttentionBackward *g);
 
+/* Take everything. `tiles` as above; backward's are the dK, dV kernel's. */
 void fen_cuda_attention_simt_forward (const FenCudaCall &call, const FenAttention *a);
 void fen_cuda_attention_simt_backward (const FenCudaCall &call, const FenAttentionBackward *g);
+void fen_cuda_attention_simt_forward_tiles (const FenAttention *a, char *text, size_t size);
+void fen_cuda_attention_simt_backward_tiles (const FenAttentionBackward *g, char *text, size_t size);
+
+/* g NULL: forward. `block`: queries of a block of scores. */
+bool fen_cuda_attention_plain_supports (const FenAttention *a, const FenAttentionBackward *g);
+uint64_t fen_cuda_attention_plain_workspace (const FenDeviceProperties *properties, const FenAttention *a,
+                                             const FenAttentionBackward *g);
+int64_t fen_cuda_attention_plain_block (const FenAttention *a);
+void fen_cuda_attention_plain_forward (const FenCudaCall &call, const FenAttention *a);
+void fen_cuda_attention_plain_backward (const FenCudaCall &call, const FenAttentionBackward *g);
 
 /* ---- kernel parameters, passed by value ---- */
 

@@ -1,9 +1,21 @@
-/* attention-fixture.h: what test-attention.c runs on: tensors with gaps, one case's inputs and outputs, devices of any
- * instruction set. Gaps and outputs start as NaN, so that a stray read, a stray write and a missing write all show.
+/* attention-fixture.h: what the attention tests share: tensors with gaps, one case's inputs and outputs, what the
+ * reference says of them, and how near a back end must come. Gaps and outputs start as NaN, so that a stray read, a stray
+ * write and a missing write all show.
+ *
+ * Inputs are rounded to the storage type first and the reference gets the rounded values in double, so what is measured
+ * is the operation's own error.
+ *
+ * Tolerance, relative to the largest magnitude of the reference result (or 0.1 when that is smaller):
+ *   F32   2e-5  sums of up to some hundred fp32 products, exp to 1e-7
+ *   BF16  2^-7  O, dQ (and dK, dV when stored so) round to 2^-9
+ *   F16   2^-10 the same with 2^-12
+ * dQ, dK and the learned sinks get a second term: D = rowsum (dO * O) is taken of the rounded O and dP - D cancels, so
+ * every dS is off by P * u * |dO * O| (u the rounding of the storage type), whatever is left of the gradient itself.
+ * noise () computes that term from the case's own values; four to eight standard deviations are allowed.
+ * LSE is fp32 everywhere: 1e-5 absolute plus 1e-6 relative.
  */
 #pragma once
 
-#include "kernels/cpu/fen-cpu-private.h"
 #include "kernels/reference/fen-reference-private.h"
 
 #include <glib.h>
@@ -11,7 +23,8 @@
 #include <string.h>
 
 typedef enum { DOCS_NONE, DOCS_ONE_TOKEN, DOCS_SHORT, DOCS_LONG } Docs;
-typedef enum { LAYOUT_TOKENS, LAYOUT_HEADS, LAYOUT_PACKED } Layout;
+/* ALIGNED: as PACKED, with strides of whole 16 bytes when head_dim is a multiple of 8. */
+typedef enum { LAYOUT_TOKENS, LAYOUT_HEADS, LAYOUT_PACKED, LAYOUT_ALIGNED } Layout;
 
 typedef struct {
   const char *name;
@@ -62,6 +75,12 @@ tensor_init (Tensor *x, FenDType dtype, int64_t batch, int64_t tokens, int64_t h
       x->view.token_stride = d + 1;
       x->view.head_stride = tokens * x->view.token_stride + 3;
       x->view.batch_stride = heads * x->view.head_stride + 5;
+    }
+  else if (layout == LAYOUT_ALIGNED)
+    {
+      x->view.head_stride = d;
+      x->view.token_stride = heads * d + 8;
+      x->view.batch_stride = tokens * x->view.token_stride + 16;
     }
   else
     {
@@ -184,7 +203,7 @@ fixture_init (Fixture *f, const Case *c, FenDType dtype)
   tensor_init (&f->q, dtype, c->batch, c->nq, c->heads, c->head_dim, c->layout);
   tensor_init (&f->k, dtype, c->batch, c->nk, c->kv_heads, c->head_dim, c->layout);
   tensor_init (&f->v, dtype, c->batch, c->nk, c->kv_heads, c->head_dim, c->layout);
-  if (c->layout == LAYOUT_PACKED && c->nq == c->nk)
+  if (c->layout >= LAYOUT_PACKED && c->nq == c->nk)
     {
       /* One (batch, tokens, q heads | k heads | v heads) buffer, as a fused projection writes it. */
       tensor_init (&f->packed, dtype, c->batch, c->nq, c->heads + 2 * c->kv_heads, c->head_dim, c->layout);
@@ -300,71 +319,115 @@ run_reference (Fixture *f)
   fen_reference_attention_backward (&g);
 }
 
-/* ---- devices ---- */
+/* ---- how near ---- */
 
-static gboolean
-isa_present (FenCpuIsa isa)
+static double
+tolerance_of (FenDType dtype)
 {
-#ifdef __x86_64__
-  if (isa == FEN_CPU_AVX2)
-    return __builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma");
-  if (isa == FEN_CPU_AVX512)
-    return __builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512bw")
-           && __builtin_cpu_supports ("avx512dq") && __builtin_cpu_supports ("avx512vl");
-#endif
-  return isa == FEN_CPU_PLAIN;
+  return dtype == FEN_F32 ? 2e-5 : dtype == FEN_BF16 ? 0x1p-7 : 0x1p-10;
+}
+
+static double
+largest_of (const Tensor *x)
+{
+  double largest = 0;
+
+  FOR_TENSOR (x) largest = fmax (largest, fabs (x->dense[dense_at (x, b, t, h, e)]));
+  return largest;
+}
+
+/* One standard deviation of D: u * |dO * O| for the storage of O, and fp32's own sums in dP. */
+static double
+noise (const Fixture *f)
+{
+  const double u = f->dtype == FEN_F32 ? 0x1p-24 : f->dtype == FEN_BF16 ? 0x1p-9 : 0x1p-12;
+  const int64_t d = f->c.head_dim, rows = f->c.batch * f->c.nq * f->c.heads;
+  double stored = 0, products = 0;
+
+  for (int64_t r = 0; r < rows; r++)
+    {
+      double o = 0, plain = 0;
+
+      for (int64_t e = 0; e < d; e++)
+        {
+          const double x = f->d_o.dense[r * d + e];
+
+          o += x * x * f->o.dense[r * d + e] * f->o.dense[r * d + e];
+          plain += x * x;
+        }
+      stored = fmax (stored, sqrt (o));
+      products = fmax (products, sqrt (plain));
+    }
+  return u * stored + 0x1p-23 * products * largest_of (&f->v);
 }
 
 static void
-device_init (FenDevice *device, FenCpuIsa isa, int threads)
+check_statistics (const Fixture *f)
 {
-  static const int bits[] = { 128, 256, 512 };
-  FenStatus status = { 0 };
-
-  memset (device, 0, sizeof *device);
-  device->properties.units = device->threads = threads;
-  device->properties.capability = bits[isa];
-  device->isa = isa;
-  device->pool = fen_cpu_pool_new (threads, &status);
-  g_assert_nonnull (device->pool);
+  for (int64_t i = 0; i < f->c.batch * f->c.heads * f->c.nq && !f->c.no_lse; i++)
+    if (isinf (f->lse_want[i]))
+      g_assert_true (f->lse[i] == f->lse_want[i]);
+    else
+      g_assert_cmpfloat (fabsf (f->lse[i] - f->lse_want[i]), <=, 1e-5f + 1e-6f * fabsf (f->lse_want[i]));
 }
 
-static void *
-workspace_new (FenDevice *device, FenOp op, const void *params)
+/* Outputs poisoned again; dK and dV at the 0.5 that run_reference started from when they accumulate. */
+static void
+fresh_outputs (Fixture *f)
 {
-  FenStatus why = { 0 };
-  const uint64_t bytes = fen_cpu_attention_workspace (&device->properties, op, params);
-  char *memory;
+  Tensor *outputs[] = { &f->o, &f->dq, &f->dk, &f->dv };
 
-  if (!fen_cpu_attention_supports (&device->properties, op, params, &why))
-    g_error ("%s", why.message);
-  memory = g_malloc (bytes + 64);
-  memset (memory, 0xff, bytes + 64); /* NaN inside; a guard behind */
-  return memory;
+  for (gsize i = 0; i < G_N_ELEMENTS (outputs); i++)
+    {
+      g_free (outputs[i]->memory);
+      tensor_allocate (outputs[i]);
+    }
+  for (int64_t i = 0; i < f->c.batch * f->c.heads * f->c.nq; i++)
+    f->lse[i] = NAN;
+  memset (f->d_sinks, 0, sizeof (float) * (gsize)f->c.heads);
+  if (!f->c.accumulate)
+    return;
+  FOR_TENSOR (&f->dk) fen_reference_set (FEN_F32, f->dk.memory, at (&f->dk.view, b, t, h, e), 0.5);
+  FOR_TENSOR (&f->dv) fen_reference_set (FEN_F32, f->dv.memory, at (&f->dv.view, b, t, h, e), 0.5);
+}
+
+/* Runs the reference once for a case, whatever paths are compared with it afterwards. */
+static void
+expect (Fixture *f)
+{
+  FOR_TENSOR (&f->dk) f->dk.dense[dense_at (&f->dk, b, t, h, e)] = 0.5;
+  FOR_TENSOR (&f->dv) f->dv.dense[dense_at (&f->dv, b, t, h, e)] = 0.5;
+  run_reference (f);
+}
+
+/* All results against the reference. */
+static void
+check_results (const Fixture *f)
+{
+  const double tolerance = tolerance_of (f->dtype);
+  const double unit
+      = noise (f) * 1.3 / sqrt (f->c.head_dim); /* times scale: the noise of dS before its factor */
+
+  tensor_check (&f->o, "O", tolerance, 0);
+  check_statistics (f);
+  tensor_check (&f->dq, "dQ", tolerance, 4 * unit * largest_of (&f->k));
+  /* A key collects the noise of all heads of its group, and of many queries. */
+  tensor_check (&f->dk, "dK", tolerance, 8 * sqrt (f->c.heads / f->c.kv_heads) * unit * largest_of (&f->q));
+  tensor_check (&f->dv, "dV", tolerance, 0);
+  for (int h = 0; h < f->c.heads && f->c.learned_sink; h++)
+    if (fabs ((double)f->d_sinks[h] - (double)f->d_sinks_want[h])
+        > tolerance * fabs ((double)f->d_sinks_want[h])
+              + 4 * noise (f) * sqrt ((double)(f->c.batch * f->c.nq)))
+      g_error ("d_sink[%d] is %.9g, should be %.9g", h, (double)f->d_sinks[h], (double)f->d_sinks_want[h]);
 }
 
 static void
-workspace_check (FenDevice *device, FenOp op, const void *params, char *memory)
+describe_case (const Case *c, FenDType dtype)
 {
-  const uint64_t bytes = fen_cpu_attention_workspace (&device->properties, op, params);
-
-  for (int i = 0; i < 64; i++)
-    g_assert_cmpuint ((guint8)memory[bytes + (uint64_t)i], ==, 0xff);
-  g_free (memory);
-}
-
-static void
-forward (FenDevice *device, FenAttention *a)
-{
-  a->workspace = workspace_new (device, FEN_OP_ATTENTION_FORWARD, a);
-  fen_cpu_attention_forward (device, a);
-  workspace_check (device, FEN_OP_ATTENTION_FORWARD, a, a->workspace);
-}
-
-static void
-backward (FenDevice *device, FenAttentionBackward *g)
-{
-  g->workspace = workspace_new (device, FEN_OP_ATTENTION_BACKWARD, g);
-  fen_cpu_attention_backward (device, g);
-  workspace_check (device, FEN_OP_ATTENTION_BACKWARD, g, g->workspace);
+  g_test_message (
+      "%s: dtype %d batch %ld q %ld@%ld k %ld@%ld heads %d/%d d %d window %ld sinks %ld docs %d layout %d "
+      "softcap %g sink %d accumulate %d",
+      c->name, dtype, (long)c->batch, (long)c->nq, (long)c->q0, (long)c->nk, (long)c->k0, c->heads,
+      c->kv_heads, c->head_dim, (long)c->window, (long)c->sinks, c->docs, c->layout, (double)c->softcap,
+      c->learned_sink, c->accumulate);
 }

@@ -328,6 +328,12 @@ skip_without_device (void)
 }
 
 void
+fen_op_add_once (const char *name, FenOpCase body, gconstpointer data)
+{
+  add_variant (name, body, data, NULL, 3);
+}
+
+void
 fen_op_init (int *argc, char ***argv)
 {
   const GOptionEntry entries[] = {

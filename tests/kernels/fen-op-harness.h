@@ -53,6 +53,8 @@ void fen_op_init (int *argc, char ***argv);
 
 /* Registers the case under /NAME for every device variant of the back end. */
 void fen_op_add (const char *name, FenOpCase body, gconstpointer data);
+/* The same for one variant alone, the back end's own choice: where another test asks the others. */
+void fen_op_add_once (const char *name, FenOpCase body, gconstpointer data);
 
 /* ---- inside a case ---- */
 
