@@ -304,13 +304,17 @@ gint64 fen_feed_cache_rows (const FenPlan *plan, gint64 layer); /* tokens that a
 /* fen-plan-measure.c: workspace of each phase, and whether the back end has every operation of a step. */
 gboolean fen_plan_measure (FenPlan *plan, guint64 *need, GError **error);
 
+#define FEN_STAGING_SLOTS 2
+
 struct _FenEngine {
   FenPlan *plan;
   FenModel *model;
   const FenBackend *backend;
   FenDevice *device;
   FenStep step;
-  void *host_arena;
+  void *host_arena; /* pinned: a FenStepStats on its way out, then micro-batches on their way in (fen-batch.c) */
+  FenEvent *staged[FEN_STAGING_SLOTS]; /* behind the copies of each slot's last use */
+  guint slot;
   GArray *state;  /* FenStateTensor */
   GArray *places; /* the same tensors with their places, fen-engine-state.c */
   GStringChunk *names;
@@ -319,6 +323,10 @@ struct _FenEngine {
   double loss_scale;
   gint64 n_fed;
 };
+
+/* fen-batch.c: pinned memory that feeding a device with its own memory takes; and checking and copying one. */
+guint64 fen_batch_host_bytes (const FenPlan *plan);
+gboolean fen_batch_write (FenEngine *engine, const FenBatch *batch, GError **error);
 
 /* Tests: poison and guards, see FenStep.checking. The plan must have been made with a guard. */
 void fen_engine_set_checking (FenEngine *engine, gboolean checking);

@@ -33,6 +33,17 @@ take_arenas (FenEngine *engine, GError **error)
          || status_error (&status, FEN_ENGINE_ERROR_OUT_OF_MEMORY, "host memory of the run", error);
 }
 
+static gboolean
+take_events (FenEngine *engine, GError **error)
+{
+  FenStatus status = { 0 };
+
+  for (guint i = 0; i < FEN_STAGING_SLOTS; i++)
+    if ((engine->staged[i] = engine->backend->event_new (engine->device, &status)) == NULL)
+      return status_error (&status, FEN_ENGINE_ERROR_DEVICE, "events of the run", error);
+  return TRUE;
+}
+
 static void
 write_frequencies (FenEngine *engine)
 {
@@ -90,7 +101,7 @@ fen_engine_new (FenPlan *plan, FenModel *model, const FenBackend *backend, FenDe
                    "the plan was made for another model than %s", fen_model_name (model));
       return NULL;
     }
-  if (!take_arenas (engine, error))
+  if (!take_arenas (engine, error) || !take_events (engine, error))
     return NULL;
   fen_engine_list_state (engine);
   zero_state (engine);
@@ -103,6 +114,11 @@ fen_engine_new (FenPlan *plan, FenModel *model, const FenBackend *backend, FenDe
 void
 fen_engine_free (FenEngine *engine)
 {
+  /* A run that ends with an error may have work in flight that reads the arenas. */
+  engine->backend->synchronize (engine->device, NULL);
+  for (guint i = 0; i < FEN_STAGING_SLOTS; i++)
+    if (engine->staged[i] != NULL)
+      engine->backend->event_free (engine->device, engine->staged[i]);
   if (engine->step.arena != NULL)
     engine->backend->free (engine->device, FEN_MEMORY_DEVICE, engine->step.arena, engine->plan->device_bytes);
   if (engine->host_arena != NULL)
@@ -146,128 +162,6 @@ fen_engine_finish (FenEngine *engine, GError **error)
   return TRUE;
 }
 
-/* ---- batches ---- */
-
-static gboolean
-check_ids (const gint32 *ids, gint64 row_tokens, gint64 n, gint32 lowest, gint64 limit, const char *what,
-           GError **error)
-{
-  for (gint64 i = 0; i < n; i++)
-    if (G_UNLIKELY (ids[i] < lowest || ids[i] >= limit))
-      {
-        g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_UNSUPPORTED,
-                     "%s %d at row %" G_GINT64_FORMAT ", token %" G_GINT64_FORMAT
-                     " is out of range (below %" G_GINT64_FORMAT ")",
-                     what, ids[i], i / row_tokens, i % row_tokens, limit);
-        return FALSE;
-      }
-  return TRUE;
-}
-
-static gboolean
-check_documents (const FenBatch *batch, GError **error)
-{
-  const gint64 n = batch->rows * batch->row_tokens;
-
-  if ((batch->doc_start == NULL) != (batch->doc_end == NULL))
-    {
-      g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_UNSUPPORTED,
-                   "document starts and ends come together or not at all");
-      return FALSE;
-    }
-  for (gint64 i = 0; batch->doc_start != NULL && i < n; i++)
-    {
-      gint64 p = i % batch->row_tokens;
-      if (batch->doc_start[i] < 0 || batch->doc_start[i] > p || batch->doc_end[i] <= p
-          || batch->doc_end[i] > batch->row_tokens)
-        {
-          g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_UNSUPPORTED,
-                       "document [%d, %d) does not hold its token %" G_GINT64_FORMAT
-                       " of row %" G_GINT64_FORMAT,
-                       batch->doc_start[i], batch->doc_end[i], p, i / batch->row_tokens);
-          return FALSE;
-        }
-    }
-  return TRUE;
-}
-
-static gboolean
-check_batch (const FenEngine *engine, const FenBatch *batch, GError **error)
-{
-  const FenPlanSettings *s = &engine->plan->settings;
-  const FenModelConfig *m = engine->step.config;
-  gint64 n, positions = m->learned_positions ? m->max_positions : G_MAXINT32;
-
-  if (engine->plan->purpose != FEN_PLAN_TRAIN)
-    {
-      g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_UNSUPPORTED,
-                   "a batch needs a plan made for training, not for generating");
-      return FALSE;
-    }
-  if (batch->rows < 1 || batch->rows > s->rows || batch->row_tokens < 1 || batch->row_tokens > s->row_tokens)
-    {
-      g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_UNSUPPORTED,
-                   "a batch of %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
-                   " tokens is not in the plan's %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT,
-                   batch->rows, batch->row_tokens, s->rows, s->row_tokens);
-      return FALSE;
-    }
-  n = batch->rows * batch->row_tokens;
-  return check_ids (batch->tokens, batch->row_tokens, n, 0, m->vocab_size, "token", error)
-         && (batch->targets == NULL
-             || check_ids (batch->targets, batch->row_tokens, n, G_MININT32, m->vocab_size, "target", error))
-         && (batch->positions == NULL
-             || check_ids (batch->positions, batch->row_tokens, n, 0, positions, "position", error))
-         && check_documents (batch, error);
-}
-
-/* Without positions, a token's place in its row is its position. */
-static void
-write_positions (FenEngine *engine, const FenBatch *batch)
-{
-  FenStep *step = &engine->step;
-  gint32 *device = fen_step_buffer (step, FEN_STEP_POSITIONS);
-  const gint64 n = batch->rows * batch->row_tokens;
-  gint32 piece[1024];
-
-  if (batch->positions != NULL)
-    {
-      fen_ops_copy (&step->ops, device, batch->positions, (guint64)n * 4);
-      return;
-    }
-  for (gint64 i = 0; i < n; i += (gint64)G_N_ELEMENTS (piece))
-    {
-      gint64 now = MIN ((gint64)G_N_ELEMENTS (piece), n - i);
-      for (gint64 k = 0; k < now; k++)
-        piece[k] = (gint32)((i + k) % batch->row_tokens);
-      fen_ops_copy (&step->ops, device + i, piece, (guint64)now * 4);
-    }
-}
-
-static gboolean
-write_batch (FenEngine *engine, const FenBatch *batch, GError **error)
-{
-  FenStep *step = &engine->step;
-  const guint64 bytes = (guint64)(batch->rows * batch->row_tokens) * 4;
-
-  if (!check_batch (engine, batch, error))
-    return FALSE;
-  step->rows = batch->rows;
-  step->row_tokens = batch->row_tokens;
-  step->documents = batch->doc_start != NULL;
-  fen_step_begin (step);
-  fen_ops_copy (&step->ops, fen_step_buffer (step, FEN_STEP_TOKENS), batch->tokens, bytes);
-  if (batch->targets != NULL)
-    fen_ops_copy (&step->ops, fen_step_buffer (step, FEN_STEP_TARGETS), batch->targets, bytes);
-  write_positions (engine, batch);
-  if (step->documents)
-    {
-      fen_ops_copy (&step->ops, fen_step_buffer (step, FEN_STEP_DOC_START), batch->doc_start, bytes);
-      fen_ops_copy (&step->ops, fen_step_buffer (step, FEN_STEP_DOC_END), batch->doc_end, bytes);
-    }
-  return TRUE;
-}
-
 /* ---- steps ---- */
 
 gboolean
@@ -277,7 +171,7 @@ fen_engine_micro_step (FenEngine *engine, const FenBatch *batch, double grad_sca
   FenStepStats *stats = fen_step_buffer (step, FEN_STEP_STATS);
   FenHeadRun head = { .grad_scale = grad_scale * engine->loss_scale, .gradient = TRUE };
 
-  if (!write_batch (engine, batch, error))
+  if (!fen_batch_write (engine, batch, error))
     return FALSE;
   head.loss_sum = &stats[0].loss_sum;
   for (gint64 i = 0; i < batch->rows * batch->row_tokens; i++)
@@ -305,12 +199,15 @@ fen_engine_update (FenEngine *engine, const FenUpdate *update, FenUpdateResult *
 {
   FenStep *step = &engine->step;
   FenStepStats *device_stats = fen_step_buffer (step, FEN_STEP_STATS);
-  FenStepStats stats = { 0 };
+  FenStepStats here = { 0 }, stats;
+  /* Pinned where the device is another's memory: the copy out is then in line with everything else. */
+  FenStepStats *landing = engine->host_arena != NULL ? engine->host_arena : &here;
 
   fen_optimizer_run (step, update, engine->update_count + 1, engine->loss_scale);
-  fen_ops_copy (&step->ops, &stats, device_stats, sizeof stats);
+  fen_ops_copy (&step->ops, landing, device_stats, sizeof stats);
   fen_ops_fill (&step->ops, FEN_U8, device_stats, sizeof stats, 0);
   engine->backend->synchronize (engine->device, step->ops.stream);
+  stats = *landing;
   *result = (FenUpdateResult){ .loss_sum = stats.loss_sum,
                                .n_targets = engine->n_targets,
                                .gradient_norm = stats.gradient_norm,
@@ -331,7 +228,7 @@ fen_engine_evaluate (FenEngine *engine, const FenBatch *batch, double *loss_sum,
   FenStepStats *stats = fen_step_buffer (step, FEN_STEP_STATS);
   FenHeadRun head = { .gradient = FALSE };
 
-  if (!write_batch (engine, batch, error))
+  if (!fen_batch_write (engine, batch, error))
     return FALSE;
   head.loss_sum = &stats[1].loss_sum;
   fen_ops_fill (&step->ops, FEN_U8, &stats[1], sizeof *stats, 0);
@@ -349,7 +246,7 @@ fen_engine_logits (FenEngine *engine, const FenBatch *batch, float *logits, GErr
   FenStep *step = &engine->step;
   const FenHeadRun head = { .logits = logits };
 
-  if (!write_batch (engine, batch, error))
+  if (!fen_batch_write (engine, batch, error))
     return FALSE;
   fen_step_embed (step);
   fen_step_forward (step);

@@ -404,6 +404,16 @@ list_inference (FenPlan *plan)
               product (plan, largest + s->chunk, w.kv2, w.size), 1, last);
 }
 
+/* The pinned host arena. */
+static void
+list_host (FenPlan *plan)
+{
+  int index = fen_plan_add_buffer (plan, "batches and statistics on their way", FEN_MEMORY_OFFLOAD_HOST,
+                                   fen_batch_host_bytes (plan), 0, plan->n_phases - 1);
+  if (index >= 0)
+    g_array_index (plan->buffers, FenPlanBuffer, index).host = TRUE;
+}
+
 void
 fen_plan_list_buffers (FenPlan *plan)
 {
@@ -411,6 +421,7 @@ fen_plan_list_buffers (FenPlan *plan)
 
   list_parameters (plan);
   list_inputs (plan);
+  list_host (plan);
   if (plan->purpose == FEN_PLAN_GENERATE)
     {
       list_inference (plan);

@@ -85,6 +85,8 @@ find_peak (FenPlan *plan)
   for (guint i = 0; i < plan->buffers->len; i++)
     {
       const FenPlanBuffer *buffer = &g_array_index (plan->buffers, FenPlanBuffer, i);
+      if (buffer->host)
+        continue;
       change[buffer->first] += (gint64)fen_plan_packed_bytes (plan, buffer);
       change[buffer->last + 1] -= (gint64)fen_plan_packed_bytes (plan, buffer);
     }
@@ -109,11 +111,17 @@ fen_plan_pack (FenPlan *plan)
   guint64 bottom = 0, best = G_MAXUINT64;
   static int (*const orders[]) (const void *, const void *) = { by_bytes, by_life };
 
+  plan->host_bytes = 0;
   for (guint i = 0; i < n; i++)
     {
       FenPlanBuffer *buffer = &g_array_index (plan->buffers, FenPlanBuffer, i);
       guint64 bytes = fen_plan_packed_bytes (plan, buffer);
-      if (buffer->first == 0 && buffer->last == plan->n_phases - 1)
+      if (buffer->host)
+        {
+          buffer->offset = plan->host_bytes;
+          plan->host_bytes += bytes;
+        }
+      else if (buffer->first == 0 && buffer->last == plan->n_phases - 1)
         {
           buffer->offset = bottom;
           bottom += bytes;
@@ -134,5 +142,4 @@ fen_plan_pack (FenPlan *plan)
         g_array_index (plan->buffers, FenPlanBuffer, items[i].index).offset = bottom + items[i].offset;
     }
   plan->device_bytes = bottom + (n_items > 0 ? best : 0);
-  plan->host_bytes = 0;
 }

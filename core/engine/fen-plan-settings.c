@@ -5,7 +5,8 @@
  */
 #include "core/engine/fen-engine-private.h"
 
-#define LOGITS_BYTES ((gint64)64 << 20) /* enough rows for a fast GEMM, little beside the model */
+#define LEAST_LOGITS_BYTES ((gint64)64 << 20) /* enough rows for a fast GEMM, little beside the model */
+#define MOST_LOGITS_BYTES ((gint64)512 << 20)
 #define MAX_HEAD_ROWS 4096
 
 G_GNUC_PRINTF (2, 3)
@@ -168,13 +169,29 @@ resolve_windows (FenPlan *plan)
   s->sinks = any ? MAX (plan->config->sink_tokens, 0) : 0;
 }
 
+/* Each block of rows reads and writes the whole fp32 gradient of the head's weight: 309 MB for GPT-2, 50 times a batch
+ * of 32,768 tokens in blocks of 64 MiB. A GPU multiplies so fast that this traffic shows, so blocks grow with its
+ * memory: a 256th of it, or of what the run may take. */
+static gint64
+logits_bytes (const FenPlan *plan)
+{
+  gint64 limit = plan->config->memory_limit;
+  gint64 memory = (gint64)MIN (plan->device.total_bytes, (guint64)G_MAXINT64);
+
+  if (plan->device.host_memory)
+    return LEAST_LOGITS_BYTES;
+  if (limit > 0)
+    memory = MIN (memory, limit);
+  return CLAMP (memory / 256, LEAST_LOGITS_BYTES, MOST_LOGITS_BYTES);
+}
+
 static void
 resolve_head (FenPlan *plan)
 {
   FenPlanSettings *s = &plan->settings;
   gint64 tokens = s->rows * s->row_tokens;
   gint64 row_bytes = fen_plan_logits_ld (plan) * (gint64)fen_dtype_size (s->storage);
-  gint64 rows = LOGITS_BYTES / row_bytes / 64 * 64;
+  gint64 rows = logits_bytes (plan) / row_bytes / 64 * 64;
 
   if (plan->purpose == FEN_PLAN_GENERATE)
     s->head_rows = 1;

@@ -221,7 +221,7 @@ fen_plan_categories (const FenPlan *plan, guint64 *bytes, guint64 *unused)
   for (guint i = 0; i < plan->buffers->len; i++)
     {
       const FenPlanBuffer *buffer = &g_array_index (plan->buffers, FenPlanBuffer, i);
-      if (buffer->first <= plan->peak_phase && plan->peak_phase <= buffer->last)
+      if (!buffer->host && buffer->first <= plan->peak_phase && plan->peak_phase <= buffer->last)
         bytes[buffer->category] += fen_plan_packed_bytes (plan, buffer);
     }
   *unused = plan->device_bytes - plan->peak_bytes;

@@ -59,10 +59,11 @@ check_guard (FenStep *step, const FenPlanBuffer *buffer)
                    buffer->name, buffer->bytes);
 }
 
+/* The host's arena is not looked at: it counts as living always, and has no guard. */
 static gboolean
 lives_always (const FenStep *step, const FenPlanBuffer *buffer)
 {
-  return buffer->first == 0 && buffer->last == step->plan->n_phases - 1;
+  return buffer->host || (buffer->first == 0 && buffer->last == step->plan->n_phases - 1);
 }
 
 /* Content becomes NaN in every type; the guard behind it is drawn. */
@@ -125,7 +126,7 @@ fen_step_begin (FenStep *step)
   for (guint i = 0; i < step->plan->buffers->len; i++)
     {
       const FenPlanBuffer *buffer = &g_array_index (step->plan->buffers, FenPlanBuffer, i);
-      if (buffer->first == 0 && buffer->last == step->plan->n_phases - 1)
+      if (!buffer->host && lives_always (step, buffer))
         memset (step->arena + buffer->offset + buffer->bytes, GUARD_BYTE, step->plan->guard);
     }
 }
@@ -138,9 +139,8 @@ fen_step_end (FenStep *step)
   for (guint i = 0; i < step->plan->buffers->len; i++)
     {
       const FenPlanBuffer *buffer = &g_array_index (step->plan->buffers, FenPlanBuffer, i);
-      gboolean always = buffer->first == 0 && buffer->last == step->plan->n_phases - 1;
       gboolean open = buffer->first < step->next_phase && buffer->last + 1 >= step->next_phase;
-      if (always || open)
+      if (!buffer->host && (lives_always (step, buffer) || open))
         check_guard (step, buffer);
     }
 }

@@ -724,6 +724,67 @@ test_bad_batches (void)
   free_batch (&b);
 }
 
+/* Losses and norms of three updates of two micro-batches each: positions given, then counted, shorter rows. */
+static void
+staged_losses (FenEngine *engine, const RandomBatch *b, double *numbers)
+{
+  const FenUpdate update
+      = { .learning_rate = 1e-2, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .grad_clip = 1 };
+
+  for (int step = 0; step < 3; step++)
+    {
+      g_autoptr (GError) error = NULL;
+      FenUpdateResult result;
+      FenBatch plain = b[1].batch;
+      plain.rows = 1;
+      plain.row_tokens = 11;
+      fen_engine_micro_step (engine, &b[0].batch, 0.02, &error);
+      g_assert_no_error (error);
+      fen_engine_micro_step (engine, &plain, 0.02, &error);
+      g_assert_no_error (error);
+      fen_engine_update (engine, &update, &result, &error);
+      g_assert_no_error (error);
+      numbers[2 * step] = result.loss_sum;
+      numbers[2 * step + 1] = result.gradient_norm;
+    }
+}
+
+/* A device with memory of its own gets its batches through the pinned arena, and computes the same. The processor stands
+ * in for one: only the plan believes that its memory is another. */
+static void
+test_staging (void)
+{
+  g_autoptr (FenConfig) config = golden_config ("gpt2", 2, 24);
+  g_autoptr (GError) error = NULL;
+  FenRandom random;
+  RandomBatch b[2];
+  double direct[6], staged[6];
+  EngineFixture f;
+
+  fen_random_init (&random, 5, 1);
+  random_batch (&b[0], &random, 2, 24, TRUE);
+  random_batch (&b[1], &random, 2, 24, FALSE);
+  g_assert_true (engine_fixture_open (&f, config, FEN_PLAN_TRAIN, 0, NULL, &error));
+  g_assert_cmpuint (fen_plan_host_bytes (f.plan), ==, 0);
+  staged_losses (f.engine, b, direct);
+
+  FenDeviceProperties properties = f.properties;
+  properties.host_memory = false;
+  g_autoptr (FenPlan) plan = fen_plan_new (config, f.model, f.backend, &properties, FEN_PLAN_TRAIN, &error);
+  g_assert_no_error (error);
+  /* statistics, and two slots of five arrays of 48 numbers */
+  g_assert_cmpuint (fen_plan_host_bytes (plan), ==, 256 + 2 * 5 * 256);
+  g_autoptr (FenEngine) engine = fen_engine_new (plan, f.model, f.backend, f.device, &error);
+  g_assert_no_error (error);
+  g_assert_true (fen_engine_load_parameters (engine, (guint64)config->seed, &error));
+  staged_losses (engine, b, staged);
+  g_assert_cmpmem (direct, sizeof direct, staged, sizeof staged);
+  g_clear_pointer (&engine, fen_engine_free);
+  engine_fixture_close (&f);
+  free_batch (&b[0]);
+  free_batch (&b[1]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -737,6 +798,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/resume", test_resume);
   g_test_add_func ("/engine/skip", test_skip);
   g_test_add_func ("/engine/no-allocation", test_no_allocation);
+  g_test_add_func ("/engine/staging", test_staging);
   g_test_add_func ("/engine/feed", test_feed);
   g_test_add_func ("/engine/bad-batches", test_bad_batches);
   return g_test_run ();
