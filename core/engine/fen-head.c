@@ -3,6 +3,9 @@
  * Logits of `head_rows` tokens exist at once, never (N, vocab): for each block the norm, the logits, the loss fused
  * with its gradient in the logits' place, both products with it, and the norm's gradient. The residual gradient's
  * buffer first holds the norm's output, then the gradient that replaces it: dW is made before it goes.
+ *
+ * The products take the head's rows of zeros along (FEN_VOCAB_ALIGN): logits behind the vocabulary are ignored by the
+ * loss, which leaves 0 there as their gradient, so dx gains 0 * 0 and those rows' dW stays 0.
  */
 #include "core/engine/fen-engine-private.h"
 
@@ -45,12 +48,13 @@ norm_block (FenStep *step, HeadBlock *block)
   fen_ops_norm_forward (&step->ops, &block->norm);
 }
 
+/* `columns` is the vocabulary or, with it, the rows of zeros. */
 static FenGemm
-logits_gemm (const FenStep *step, gint64 n, const void *x, void *logits, FenDType dtype, gint64 ld)
+logits_gemm (const FenStep *step, gint64 n, gint64 columns, const void *x, void *logits, FenDType dtype)
 {
   const FenModelConfig *m = step->config;
   return (FenGemm){ .m = n,
-                    .n = m->vocab_size,
+                    .n = columns,
                     .k = m->hidden,
                     .trans_b = true,
                     .ab_dtype = step->plan->settings.storage,
@@ -60,7 +64,7 @@ logits_gemm (const FenStep *step, gint64 n, const void *x, void *logits, FenDTyp
                     .c = logits,
                     .lda = m->hidden,
                     .ldb = m->hidden,
-                    .ldc = ld,
+                    .ldc = columns,
                     .alpha = 1 };
 }
 
@@ -69,7 +73,7 @@ backward_block (FenStep *step, const HeadBlock *block, const void *d_logits, gin
 {
   const FenModelConfig *m = step->config;
   const FenDType dtype = step->plan->settings.storage;
-  FenGemm weight = { .m = m->vocab_size,
+  FenGemm weight = { .m = ld,
                      .n = m->hidden,
                      .k = block->n,
                      .trans_a = true,
@@ -85,7 +89,7 @@ backward_block (FenStep *step, const HeadBlock *block, const void *d_logits, gin
                      .beta = 1 };
   FenGemm input = { .m = block->n,
                     .n = m->hidden,
-                    .k = m->vocab_size,
+                    .k = ld,
                     .ab_dtype = dtype,
                     .c_dtype = dtype,
                     .a = d_logits,
@@ -120,7 +124,7 @@ loss_block (FenStep *step, const HeadBlock *block, const FenHeadRun *run)
   const gint64 ld = fen_plan_logits_ld (step->plan);
   const gint32 *targets = fen_step_buffer (step, FEN_STEP_TARGETS);
   void *logits = fen_step_buffer (step, FEN_STEP_LOGITS);
-  FenGemm gemm = logits_gemm (step, block->n, block->dx, logits, dtype, ld);
+  FenGemm gemm = logits_gemm (step, block->n, ld, block->dx, logits, dtype);
   FenCrossEntropy loss = { .rows = block->n,
                            .vocab = step->config->vocab_size,
                            .ld = ld,
@@ -153,7 +157,7 @@ read_block (FenStep *step, const HeadBlock *block, float *host)
   for (gint64 i = 0; i < block->n; i += rows)
     {
       gint64 n = MIN (rows, block->n - i);
-      FenGemm gemm = logits_gemm (step, n, block->dx + i * hidden * (gint64)size, logits, FEN_F32, vocab);
+      FenGemm gemm = logits_gemm (step, n, vocab, block->dx + i * hidden * (gint64)size, logits, FEN_F32);
       fen_ops_gemm (&step->ops, &gemm);
       fen_ops_copy (&step->ops, host + (block->begin + i) * vocab, logits, (guint64)(n * vocab) * 4);
     }
@@ -182,6 +186,6 @@ fen_head_run (FenStep *step, const FenHeadRun *run)
 void
 fen_head_logits_row (FenStep *step, const void *x, float *logits)
 {
-  FenGemm gemm = logits_gemm (step, 1, x, logits, FEN_F32, step->config->vocab_size);
+  FenGemm gemm = logits_gemm (step, 1, step->config->vocab_size, x, logits, FEN_F32);
   fen_ops_gemm (&step->ops, &gemm);
 }

@@ -29,11 +29,12 @@ fen_slot_kind_name (FenSlotKind kind)
   return names[kind];
 }
 
-/* Columns of the logits' rows: a multiple of 64, so that each row begins on a cache line. */
+/* Columns of the logits' rows: a multiple of 64, so that each row begins on a cache line, and as many as the LM head has
+ * rows with those of zeros. */
 gint64
 fen_plan_logits_ld (const FenPlan *plan)
 {
-  return (fen_model_config (plan->model)->vocab_size + 63) / 64 * 64;
+  return fen_model_vocab_rows (plan->model);
 }
 
 GArray *

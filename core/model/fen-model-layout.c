@@ -194,6 +194,9 @@ place (FenModel *model, FenParam *param, gboolean in_out)
   /* fp32 weights, gradients, masters and two moments are 20 bytes an element: keep that countable too. */
   if (__builtin_add_overflow (model->space, param->elements, &model->space) || model->space > G_MAXINT64 / 64)
     return FALSE;
+  const FenSlotKind head = model->config.tied ? FEN_SLOT_TOKEN_EMBEDDING : FEN_SLOT_LM_HEAD;
+  if (param->slot == head)
+    model->space += (fen_model_vocab_rows (model) - param->shape[0]) * param->shape[1];
   model->n_parameters += param->elements;
   gboolean embedding = param->slot == FEN_SLOT_TOKEN_EMBEDDING || param->slot == FEN_SLOT_POSITION_EMBEDDING;
   if (param->rank == 2 && !embedding)

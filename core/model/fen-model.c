@@ -145,6 +145,12 @@ fen_model_space (const FenModel *model)
 }
 
 gint64
+fen_model_vocab_rows (const FenModel *model)
+{
+  return (model->config.vocab_size + FEN_VOCAB_ALIGN - 1) / FEN_VOCAB_ALIGN * FEN_VOCAB_ALIGN;
+}
+
+gint64
 fen_model_n_parameters (const FenModel *model)
 {
   return model->n_parameters;

@@ -9,6 +9,10 @@
  * they form one slot, a matrix that the engine uses whole. Weights, gradients, master weights and both moments all
  * use the same offsets, so a checkpoint, an optimizer step and a gradient check are loops over one table.
  *
+ * Behind the LM head's rows (the token embedding's when they are tied) lie as many rows of zeros as make their number a
+ * multiple of FEN_VOCAB_ALIGN. GEMMs read them as if they belonged to the matrix: with GPT-2's 50,257 rows the tensor
+ * cores' kernels could not be used, and an H200 multiplied at an eighth of its rate.
+ *
  * Threads: a FenModel is immutable after creation and may be read from any thread. Ownership: reference counted.
  */
 #pragma once
@@ -30,6 +34,7 @@ typedef enum {
 } FenModelError;
 
 #define FEN_PARAM_ALIGN 128 /* elements */
+#define FEN_VOCAB_ALIGN 64  /* rows */
 
 typedef enum { FEN_ARCH_GPT2, FEN_ARCH_LLAMA, FEN_ARCH_MISTRAL, FEN_ARCH_QWEN2 } FenArchitecture;
 
@@ -129,6 +134,8 @@ const FenParam *fen_model_params (const FenModel *model, gsize *n_params);
 /* Size of the flat space, gaps included (allocate this), and the parameters in it (report this). */
 gint64 fen_model_space (const FenModel *model);
 gint64 fen_model_n_parameters (const FenModel *model);
+/* The LM head's rows, those of zeros included. */
+gint64 fen_model_vocab_rows (const FenModel *model);
 /* Parameters that multiply: all matrices, the LM head once, embeddings not (engine.md, Metrics of a step). */
 gint64 fen_model_n_matmul_parameters (const FenModel *model);
 

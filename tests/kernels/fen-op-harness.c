@@ -343,11 +343,14 @@ fen_op_init (int *argc, char ***argv)
   };
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_autoptr (GError) error = NULL;
-  g_test_init (argc, argv, NULL);
   seed = g_get_real_time ();
   g_option_context_add_main_entries (context, entries, NULL);
+  g_option_context_set_help_enabled (context, FALSE);
+  /* Ours first: GLib has a --seed too, of another form. */
+  g_option_context_set_ignore_unknown_options (context, TRUE);
   if (!g_option_context_parse (context, argc, argv, &error))
     g_error ("%s", error->message);
+  g_test_init (argc, argv, NULL);
   if (backend_name == NULL)
     backend_name = g_strdup ("cpu");
   skip_without_device ();

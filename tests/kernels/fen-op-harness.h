@@ -48,7 +48,7 @@ typedef struct {
 
 typedef void (*FenOpCase) (FenOpHarness *harness, gconstpointer data);
 
-/* Reads --backend and --seed, before or after g_test_init has taken its own. */
+/* Reads --backend and --seed and leaves the rest to g_test_init. */
 void fen_op_init (int *argc, char ***argv);
 
 /* Registers the case under /NAME for every device variant of the back end. */
