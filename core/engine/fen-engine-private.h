@@ -318,6 +318,7 @@ struct _FenEngine {
   GArray *state;  /* FenStateTensor */
   GArray *places; /* the same tensors with their places, fen-engine-state.c */
   GStringChunk *names;
+  FenStepStats stats; /* of the last update, without a pinned arena */
   gint64 n_targets; /* since the last update */
   gint64 update_count;
   double loss_scale;

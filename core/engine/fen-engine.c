@@ -194,24 +194,35 @@ adapt_loss_scale (FenEngine *engine, gboolean skipped)
     engine->loss_scale = MIN (engine->loss_scale * 2, LARGEST_LOSS_SCALE);
 }
 
-gboolean
-fen_engine_update (FenEngine *engine, const FenUpdate *update, FenUpdateResult *result, GError **error)
+/* Where the statistics arrive: pinned memory where there is some, so that copying them out does not make the caller wait
+ * before it has to. */
+static FenStepStats *
+stats_here (FenEngine *engine)
+{
+  return engine->host_arena != NULL ? engine->host_arena : &engine->stats;
+}
+
+void
+fen_engine_update_begin (FenEngine *engine, const FenUpdate *update)
 {
   FenStep *step = &engine->step;
-  FenStepStats *device_stats = fen_step_buffer (step, FEN_STEP_STATS);
-  FenStepStats here = { 0 }, stats;
-  /* Pinned where the device is another's memory: the copy out is then in line with everything else. */
-  FenStepStats *landing = engine->host_arena != NULL ? engine->host_arena : &here;
+  FenStepStats *stats = fen_step_buffer (step, FEN_STEP_STATS);
 
   fen_optimizer_run (step, update, engine->update_count + 1, engine->loss_scale);
-  fen_ops_copy (&step->ops, landing, device_stats, sizeof stats);
-  fen_ops_fill (&step->ops, FEN_U8, device_stats, sizeof stats, 0);
-  engine->backend->synchronize (engine->device, step->ops.stream);
-  stats = *landing;
-  *result = (FenUpdateResult){ .loss_sum = stats.loss_sum,
+  fen_ops_copy (&step->ops, stats_here (engine), stats, sizeof *stats);
+  fen_ops_fill (&step->ops, FEN_U8, stats, sizeof *stats, 0);
+}
+
+gboolean
+fen_engine_update_end (FenEngine *engine, FenUpdateResult *result, GError **error)
+{
+  const FenStepStats *stats = stats_here (engine);
+
+  engine->backend->synchronize (engine->device, engine->step.ops.stream);
+  *result = (FenUpdateResult){ .loss_sum = stats->loss_sum,
                                .n_targets = engine->n_targets,
-                               .gradient_norm = stats.gradient_norm,
-                               .skipped = stats.skip != 0 };
+                               .gradient_norm = stats->gradient_norm,
+                               .skipped = stats->skip != 0 };
   engine->n_targets = 0;
   if (!fen_engine_finish (engine, error))
     return FALSE;
@@ -219,6 +230,13 @@ fen_engine_update (FenEngine *engine, const FenUpdate *update, FenUpdateResult *
     engine->update_count++;
   adapt_loss_scale (engine, result->skipped);
   return TRUE;
+}
+
+gboolean
+fen_engine_update (FenEngine *engine, const FenUpdate *update, FenUpdateResult *result, GError **error)
+{
+  fen_engine_update_begin (engine, update);
+  return fen_engine_update_end (engine, result, error);
 }
 
 gboolean

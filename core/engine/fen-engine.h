@@ -56,6 +56,10 @@ typedef struct {
 } FenUpdate;
 gboolean fen_engine_update (FenEngine *engine, const FenUpdate *update, FenUpdateResult *result,
                             GError **error);
+/* The same in two: everything is enqueued, and nothing but `end` may be called next; between them the caller has time
+ * to make the next batch while a GPU is still busy with this one. */
+void fen_engine_update_begin (FenEngine *engine, const FenUpdate *update);
+gboolean fen_engine_update_end (FenEngine *engine, FenUpdateResult *result, GError **error);
 
 /* Forward only: sum of the losses of the batch's targets. */
 gboolean fen_engine_evaluate (FenEngine *engine, const FenBatch *batch, double *loss_sum, GError **error);

@@ -30,47 +30,69 @@ current_batch (FenTrainer *trainer, gint64 n_rows)
                      .positions = trainer->rows.positions };
 }
 
-/* Targets of the whole optimizer step: the gradient is that of their mean, however they are spread over micro-batches.
- * Counted beforehand instead of kept: many micro-batches of a long context would not fit. */
+/* Rows first .. first + batch_size - 1 into trainer->rows; returns the targets in them, -1 with an error. */
 static gint64
-count_targets (FenTrainer *trainer, GError **error)
+fill_rows (FenTrainer *trainer, gint64 first, GError **error)
+{
+  const gint64 n = fen_dataset_fill (trainer->dataset, FEN_SPLIT_TRAIN, first, trainer->config->batch_size,
+                                     &trainer->rows, error);
+  trainer->rows_first = n < 0 ? -1 : first;
+  return n;
+}
+
+/* Targets of the whole optimizer step that begins with row `first`: the gradient is that of their mean, however they are
+ * spread over micro-batches. Counted beforehand instead of kept: many micro-batches of a long context would not fit.
+ * From the last micro-batch to the first, which is then ready to be used. */
+static gint64
+count_targets (FenTrainer *trainer, gint64 first, GError **error)
 {
   const FenConfig *config = trainer->config;
-  gint64 n_targets = 0;
-  for (gint64 i = 0; i < config->gradient_accumulation_steps; i++)
+  if (trainer->counted_first == first)
+    return trainer->counted;
+  trainer->counted_first = -1;
+  trainer->counted = 0;
+  for (gint64 i = config->gradient_accumulation_steps - 1; i >= 0; i--)
     {
-      const gint64 n = fen_dataset_fill (trainer->dataset, FEN_SPLIT_TRAIN,
-                                         trainer->state.rows_consumed + i * config->batch_size,
-                                         config->batch_size, &trainer->rows, error);
+      const gint64 n = fill_rows (trainer, first + i * config->batch_size, error);
       if (n < 0)
         return -1;
-      n_targets += n;
+      trainer->counted += n;
     }
-  return n_targets;
+  trainer->counted_first = first;
+  return trainer->counted;
 }
 
 static gboolean
 accumulate (FenTrainer *trainer, GError **error)
 {
   const FenConfig *config = trainer->config;
-  const gint64 n_targets = count_targets (trainer, error);
+  const gint64 n_targets = count_targets (trainer, trainer->state.rows_consumed, error);
   if (n_targets < 0)
     return FALSE;
   const double grad_scale = 1.0 / (double)MAX (n_targets, 1);
   for (gint64 i = 0; i < config->gradient_accumulation_steps; i++)
     {
       const gint64 first = trainer->state.rows_consumed + i * config->batch_size;
-      /* With a single micro-batch the rows are there already. */
-      if (config->gradient_accumulation_steps > 1
-          && fen_dataset_fill (trainer->dataset, FEN_SPLIT_TRAIN, first, config->batch_size, &trainer->rows,
-                               error)
-                 < 0)
+      if (trainer->rows_first != first && fill_rows (trainer, first, error) < 0)
         return FALSE;
       const FenBatch batch = current_batch (trainer, config->batch_size);
       if (!fen_engine_micro_step (trainer->engine, &batch, grad_scale, error))
         return FALSE;
     }
   return TRUE;
+}
+
+/* The update; a GPU is busy with it and all that came before while the next step's rows are made. What goes wrong with
+ * them is told when their turn comes. */
+static gboolean
+run_update (FenTrainer *trainer, const FenUpdate *update, FenUpdateResult *result, GError **error)
+{
+  const FenConfig *config = trainer->config;
+  const gint64 n_rows = config->batch_size * config->gradient_accumulation_steps;
+  fen_engine_update_begin (trainer->engine, update);
+  if (trainer->state.step + 1 < config->steps)
+    count_targets (trainer, trainer->state.rows_consumed + n_rows, NULL);
+  return fen_engine_update_end (trainer->engine, result, error);
 }
 
 /* Counts an update that was left out. FALSE when there were too many in a row: training goes nowhere from here. With
@@ -116,7 +138,7 @@ train_step (FenTrainer *trainer, GError **error)
   const double scale_before = fen_engine_loss_scale (trainer->engine);
   FenUpdateResult result;
   const gint64 begin = g_get_monotonic_time ();
-  if (!accumulate (trainer, error) || !fen_engine_update (trainer->engine, &update, &result, error))
+  if (!accumulate (trainer, error) || !run_update (trainer, &update, &result, error))
     return FALSE;
   const double step_us = (double)(g_get_monotonic_time () - begin);
 
@@ -155,6 +177,7 @@ evaluate (FenTrainer *trainer, GError **error)
       const FenBatch batch = current_batch (trainer, now);
       double loss = 0;
       fen_trainer_set_phase (trainer, FEN_PHASE_EVALUATING, (double)first / (double)n_rows, "evaluating");
+      trainer->rows_first = -1;
       const gint64 n = fen_dataset_fill (trainer->dataset, FEN_SPLIT_EVAL, first, now, &trainer->rows, error);
       if (n < 0 || !fen_engine_evaluate (trainer->engine, &batch, &loss, error))
         return FALSE;

@@ -77,7 +77,10 @@ struct _FenTrainer {
   gint64 checkpoint_step; /* newest whole one; -1 = none */
   GPtrArray *damaged;     /* lines about checkpoints that were not used, until metrics.jsonl is open */
 
-  FenRows rows; /* one micro-batch */
+  FenRows rows;         /* one micro-batch */
+  gint64 rows_first;    /* the first row in it, of the train split; -1 = something else is in it */
+  gint64 counted_first; /* the first row of the step whose targets were counted ahead; -1 = none */
+  gint64 counted;
   double recent_us[FEN_TRAINER_RECENT_STEPS];
   gint64 n_timed; /* steps since the start of this process */
   double eval_us; /* the last evaluation's time, 0 = none yet */

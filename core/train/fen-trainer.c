@@ -84,6 +84,7 @@ trainer_new (FenConfig *config, GError **error)
   fen_train_state_init (&trainer->state);
   trainer->state.seed = (guint64)config->seed;
   trainer->checkpoint_step = -1;
+  trainer->rows_first = trainer->counted_first = -1;
   trainer->status = (FenTrainerStatus){ .phase = FEN_PHASE_NEW,
                                         .progress = -1,
                                         .steps = config->steps,
