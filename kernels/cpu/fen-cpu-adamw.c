@@ -1,12 +1,12 @@
 /* fen-cpu-adamw.c: the optimizer's update, with fp32 states and with 8-bit block-wise states.
  *
  * 8-bit states (Dettmers et al. 2021): 256 values share one fp32 absmax; a byte is an index into the dynamic map of
- * fen-cpu-map.h, and the state is map[byte] * absmax. A block's states are widened into fp32 on the stack, updated
+ * fen-dynamic-map.h, and the state is map[byte] * absmax. A block's states are widened into fp32 on the stack, updated
  * exactly as the fp32 optimizer would, and coded again with their new absmax. The parameter's update uses the states
  * before they are coded.
  */
 #include "kernels/cpu/fen-cpu-isa.h"
-#include "kernels/cpu/fen-cpu-map.h"
+#include "kernels/fen-dynamic-map.h"
 
 #define GRAIN 8192
 
@@ -98,7 +98,7 @@ FEN_ISA (fen_cpu_adamw) (FenDevice *device, const FenAdamW *p)
 
 typedef struct {
   const FenAdamW8 *p;
-  const FenCpuMap *maps; /* signed, unsigned */
+  const FenDynamicMap *maps; /* signed, unsigned */
   Constants constants;
 } AdamW8;
 
@@ -111,9 +111,9 @@ typedef struct {
   float *m_absmax, *v_absmax;
 } Block;
 
-/* Codes new states and stores their absmax: the sums of fen-cpu-map.h in vectors. */
+/* Codes new states and stores their absmax: the sums of fen-dynamic-map.h in vectors. */
 FV_INLINE void
-encode (const FenCpuMap *map, const float *states, FenVec highest, uint8_t *codes, float *absmax)
+encode (const FenDynamicMap *map, const float *states, FenVec highest, uint8_t *codes, float *absmax)
 {
   uint16_t buckets[FEN_ADAMW8_BLOCK];
   int32_t lows[FEN_ADAMW8_BLOCK], found[FEN_ADAMW8_BLOCK];
@@ -124,10 +124,10 @@ encode (const FenCpuMap *map, const float *states, FenVec highest, uint8_t *code
     {
       const FenVecI bits = fv_bits (fv_load (FEN_F32, states, i) / divisor), sign = bits >> 31;
       const FenVecI low = ((bits & 0xffff) ^ sign) - sign;
-      FenVecI bucket = (bits >> 16 & 0x7fff) - FEN_CPU_MAP_FIRST;
+      FenVecI bucket = (bits >> 16 & 0x7fff) - FEN_DYNAMIC_MAP_FIRST;
       bucket &= ~(bucket >> 31);
-      const FenVecI over = bucket > FEN_CPU_MAP_BUCKETS - 1;
-      bucket = ((over & (FEN_CPU_MAP_BUCKETS - 1)) | (~over & bucket)) + (sign & FEN_CPU_MAP_BUCKETS);
+      const FenVecI over = bucket > FEN_DYNAMIC_MAP_BUCKETS - 1;
+      bucket = ((over & (FEN_DYNAMIC_MAP_BUCKETS - 1)) | (~over & bucket)) + (sign & FEN_DYNAMIC_MAP_BUCKETS);
       const FenVecH narrow = __builtin_convertvector(bucket, FenVecH);
       memcpy (buckets + i, &narrow, sizeof narrow);
       memcpy (lows + i, &low, sizeof low);
@@ -145,7 +145,7 @@ encode (const FenCpuMap *map, const float *states, FenVec highest, uint8_t *code
 FV_INLINE void
 adamw8_update (FenDType dtype, const AdamW8 *job, const Block *b)
 {
-  const FenCpuMap *map = job->maps;
+  const FenDynamicMap *map = job->maps;
   const FenVec m_scale = fv_set (*b->m_absmax), v_scale = fv_set (*b->v_absmax);
   FenVec m_highest = fv_set (0), v_highest = fv_set (0);
   float new_m[FEN_ADAMW8_BLOCK], new_v[FEN_ADAMW8_BLOCK];

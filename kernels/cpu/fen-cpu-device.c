@@ -85,7 +85,7 @@ device_open (int index, const FenDeviceOptions *options, FenStatus *status)
   if (!device_properties (index, options, &properties, status) || !fen_cpu_isa_choose (&isa, status))
     return NULL;
   FenDevice *device = calloc (1, sizeof *device);
-  FenCpuMap *maps = calloc (2, sizeof *maps);
+  FenDynamicMap *maps = calloc (2, sizeof *maps);
   if (device == NULL || maps == NULL)
     {
       free (device);
@@ -100,8 +100,8 @@ device_open (int index, const FenDeviceOptions *options, FenStatus *status)
   device->isa = isa;
   device->kernels = fen_cpu_isa_kernels (isa);
   device->maps = maps;
-  fen_cpu_map_init (&maps[0], true);
-  fen_cpu_map_init (&maps[1], false);
+  fen_dynamic_map_init (&maps[0], true);
+  fen_dynamic_map_init (&maps[1], false);
   fen_cpu_gemm_init ();
   device->pool = fen_cpu_pool_new (device->threads, status);
   if (device->pool == NULL)

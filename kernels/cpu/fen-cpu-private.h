@@ -13,7 +13,7 @@
 #pragma once
 
 #include "kernels/fen-backend.h"
-#include "kernels/cpu/fen-cpu-map.h"
+#include "kernels/fen-dynamic-map.h"
 
 #include <pthread.h>
 
@@ -81,7 +81,7 @@ struct FenDevice {
   FenCpuIsa isa;
   const FenCpuKernels *kernels;
   FenCpuPool *pool;
-  FenCpuMap *maps;         /* of 8-bit states: signed, unsigned */
+  FenDynamicMap *maps;         /* of 8-bit states: signed, unsigned */
   uint64_t promised_bytes; /* by `alloc`, touched or not */
   FenStatus error;         /* the first since the last `check` */
 };

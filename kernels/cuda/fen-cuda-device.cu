@@ -4,6 +4,7 @@
  * legacy default stream. After a sticky error the context of the process is lost; `lost` then answers every later call
  * in words, because CUDA cannot be used again without a new process.
  */
+#include "kernels/cuda/fen-cuda-adamw.h"
 #include "kernels/cuda/fen-cuda-private.h"
 
 #include <atomic>
@@ -225,6 +226,8 @@ fen_cuda_open (int index, const FenDeviceOptions *options, FenStatus *status)
       = cudaDeviceGetAttribute (&device->shared_optin, cudaDevAttrMaxSharedMemoryPerBlockOptin, index);
   if (error == cudaSuccess)
     error = cudaStreamCreateWithFlags (&device->stream, cudaStreamNonBlocking);
+  if (error == cudaSuccess)
+    error = fen_cuda_adamw_init ();
   if (error != cudaSuccess)
     fen_cuda_status (status, code_of (error), "%s cannot be opened: %s", properties.name,
                      cudaGetErrorString (error));

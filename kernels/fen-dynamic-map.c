@@ -1,5 +1,5 @@
-/* fen-cpu-map.c: builds the tables of fen-cpu-map.h once a device. */
-#include "kernels/cpu/fen-cpu-map.h"
+/* fen-dynamic-map.c: builds the tables of fen-dynamic-map.h once a device. */
+#include "kernels/fen-dynamic-map.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ float_of (uint32_t bits)
 
 /* The nearest value's code, by walking from `code`. */
 static int
-nearest (const FenCpuMap *map, float x, int code)
+nearest (const FenDynamicMap *map, float x, int code)
 {
   while (code > 0 && x <= map->boundaries[code - 1])
     code--;
@@ -34,13 +34,13 @@ nearest (const FenCpuMap *map, float x, int code)
 }
 
 static void
-fill_buckets (FenCpuMap *map)
+fill_buckets (FenDynamicMap *map)
 {
   int up = map->zero, down = map->zero;
-  for (uint32_t i = 0; i < FEN_CPU_MAP_BUCKETS; i++)
+  for (uint32_t i = 0; i < FEN_DYNAMIC_MAP_BUCKETS; i++)
     {
-      const uint32_t first = i == 0 ? 0 : (FEN_CPU_MAP_FIRST + i) << 16,
-                     last = (FEN_CPU_MAP_FIRST + i) << 16 | 0xffff;
+      const uint32_t first = i == 0 ? 0 : (FEN_DYNAMIC_MAP_FIRST + i) << 16,
+                     last = (FEN_DYNAMIC_MAP_FIRST + i) << 16 | 0xffff;
       uint32_t change;
       up = nearest (map, float_of (first), up);
       memcpy (&change, &map->boundaries[up], sizeof change);
@@ -48,14 +48,14 @@ fill_buckets (FenCpuMap *map)
       down = nearest (map, float_of (first | 0x80000000), down);
       if (down > 0) /* the code below starts at its boundary's magnitude */
         memcpy (&change, &map->boundaries[down - 1], sizeof change);
-      map->buckets[FEN_CPU_MAP_BUCKETS + i]
+      map->buckets[FEN_DYNAMIC_MAP_BUCKETS + i]
           = (down << 16)
             + (down > 0 && change >> 16 == (last >> 16 | 0x8000) ? (int32_t)(change & 0xffff) - 1 : 0xffff);
     }
 }
 
 void
-fen_cpu_map_init (FenCpuMap *map, int is_signed)
+fen_dynamic_map_init (FenDynamicMap *map, int is_signed)
 {
   int n = 0;
   for (int i = 0; i < DECADES; i++)

@@ -1,4 +1,4 @@
-/* fen-cpu-map.h: the dynamic maps of 8-bit optimizer states, and coding by table.
+/* fen-dynamic-map.h: the dynamic maps of 8-bit optimizer states, and coding by table.
  *
  * Dettmers, Lewis, Shleifer, Zettlemoyer, "8-bit Optimizers via Block-wise Quantization" (2021): seven decades from
  * 1 down to 1e-7, each an order of magnitude smaller with half as many values in it, at the middles of equal parts
@@ -16,15 +16,24 @@
 
 #include <stdint.h>
 
-#define FEN_CPU_MAP_FIRST ((127 - 24) << 7) /* upper half of 2^-24; the last bucket is that of 1 */
-#define FEN_CPU_MAP_BUCKETS ((24 << 7) + 1)
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FEN_DYNAMIC_MAP_FIRST ((127 - 24) << 7) /* upper half of 2^-24; the last bucket is that of 1 */
+#define FEN_DYNAMIC_MAP_BUCKETS ((24 << 7) + 1)
 
 typedef struct {
   float values[256];     /* rising */
   float boundaries[256]; /* the largest float that is coded as value i; infinity at the end */
   int32_t
-      buckets[2 * FEN_CPU_MAP_BUCKETS]; /* of positive floats, then of negative ones; rising in magnitude */
-  uint8_t zero;                         /* the code of 0 */
-} FenCpuMap;
+      buckets[2
+              * FEN_DYNAMIC_MAP_BUCKETS]; /* of positive floats, then of negative ones; rising in magnitude */
+  uint8_t zero;                           /* the code of 0 */
+} FenDynamicMap;
 
-void fen_cpu_map_init (FenCpuMap *map, int is_signed);
+void fen_dynamic_map_init (FenDynamicMap *map, int is_signed);
+
+#ifdef __cplusplus
+}
+#endif
