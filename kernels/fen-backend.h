@@ -126,7 +126,9 @@ typedef enum {
 /* C (m, n) = alpha * op(A) (m, k) * op(B) (k, n) + beta * C + bias
  * op(X) = X, or its transpose when trans_x: then X is stored (k, m) or (n, k). A Linear layer's y = x W^T with W
  * (out, in) is trans_b; GPT-2's Conv1D, W (in, out), is not. beta = 0 never reads C (it may hold NaN).
- * Mixed types: A and B share one type; C may be that type or F32. Products are summed in fp32. */
+ * Mixed types: A and B share one type; C may be that type or F32. Products are summed in fp32. A 16-bit C is rounded
+ * once when beta = 0 and there is no bias; otherwise the product, and its sum with beta * C, may be rounded to C's type
+ * before the next is added, as when a framework adds them afterwards (cuBLASLt's Hopper kernels do so). */
 typedef struct {
   int64_t m, n, k;
   bool trans_a, trans_b;

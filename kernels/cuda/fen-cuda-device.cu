@@ -202,6 +202,10 @@ fen_cuda_device_properties (int index, const FenDeviceOptions *options, FenDevic
   properties->capability = device.major * 10 + device.minor;
   properties->storage[FEN_F32] = properties->storage[FEN_BF16] = properties->storage[FEN_F16] = true;
   properties->storage[FEN_I32] = properties->storage[FEN_U8] = true;
+  /* Already in use by now, and counted as overhead by those who ask what is left for an arena. */
+  properties->overhead_bytes = fen_cuda_overhead (properties);
+  if (cudaMemGetInfo (&free_bytes, &total_bytes) == cudaSuccess)
+    properties->free_bytes = free_bytes + properties->overhead_bytes;
   return true;
 }
 

@@ -118,6 +118,9 @@ void fen_cuda_refuse (FenDevice *device, const FenStatus *why);
 FenCudaGemms *fen_cuda_gemms_new (FenDevice *device, FenStatus *status);
 void fen_cuda_gemms_free (FenCudaGemms *gemms);
 
+/* fen-cuda-overhead.cu: what working takes beside the arena and the context; the device is current. */
+uint64_t fen_cuda_overhead (const FenDeviceProperties *properties);
+
 /* One call of an operation: makes the device current on this thread, checks the parameters, names errors. */
 struct FenCudaCall {
   FenDevice *device;

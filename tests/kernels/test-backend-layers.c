@@ -18,6 +18,23 @@ static const GemmShape gemm_shapes[] = {
   { 7, 19, 1100, 1 }, { 521, 45, 34, 0 }, { 6, 6, 0, 0 },
 };
 
+/* fp32 sums of k products of about 1, in any order: k roundings of partial sums that reach 4 sqrt k. They add up like
+ * noise, to about 2^-24 * k in the mean; a run compares millions of sums, so the bound stands at 12 times that.
+ * A 16-bit C may round twice on its way when something is added to the product: by half a unit, at most 2^-8 (bf16) or
+ * 2^-11 of what is there, which is the result less what is added, values of about 1 that stay under 5. */
+static FenOpTolerance
+gemm_tolerance (const FenGemm *p, gboolean with_bias)
+{
+  FenOpTolerance tolerance = { 0x1p-24 * (12 * (double)p->k + 64), 4 * 0x1p-24 };
+  if (p->c_dtype != FEN_F32 && (with_bias || p->beta != 0))
+    {
+      const double half = p->c_dtype == FEN_BF16 ? 0x1p-8 : 0x1p-11;
+      tolerance.relative += 2 * half;
+      tolerance.absolute += 2 * half * 5 * (fabsf (p->beta) + (with_bias ? 1 : 0));
+    }
+  return tolerance;
+}
+
 static void
 gemm_case (FenOpHarness *h, const GemmShape *s, FenDType ab, FenDType c, int bits)
 {
@@ -42,10 +59,7 @@ gemm_case (FenOpHarness *h, const GemmShape *s, FenDType ab, FenDType c, int bit
   p.workspace = fen_op_workspace (h, FEN_OP_GEMM, &p);
   h->backend->gemm (h->device, NULL, &p);
   fen_op_finish (h);
-  /* fp32 sums of k products of about 1, in any order: k roundings of partial sums that reach 4 sqrt k. They add up like
-   * noise, to about 2^-24 * k in the mean; a run compares millions of sums, so the bound stands at 12 times that. */
-  const double absolute = 0x1p-24 * (12 * (double)s->k + 64);
-  fen_op_compare (h, "c", out, s->m, s->n, p.ldc, (FenOpTolerance){ absolute, 4 * 0x1p-24 });
+  fen_op_compare (h, "c", out, s->m, s->n, p.ldc, gemm_tolerance (&p, with_bias));
   fen_op_unchanged (h, "a", a);
   fen_op_unchanged (h, "b", b);
   h->skew = 0;
