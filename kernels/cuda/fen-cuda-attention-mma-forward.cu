@@ -5,14 +5,15 @@
  */
 #include "kernels/cuda/fen-cuda-attention-mma-forward.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 /*                      D    N  warps blocks stages Q kept, over; resident */
 typedef FenForwardShape<32, 64, 4, 2, 2, true, false, 2> Shape32;
 typedef FenForwardShape<64, 64, 4, 2, 2, true, false, 2> Shape64;
-typedef FenForwardShape<96, 64, 4, 2, 2, false, false, 2> Shape96;
+typedef FenForwardShape<96, 64, 4, 2, 2, false, false, 2, true, true> Shape96;
 typedef FenForwardShape<128, 64, 4, 2, 2, false, false, 2> Shape128;
-typedef FenForwardShape<256, 32, 8, 1, 2, true, true, 1> Shape256;
+typedef FenForwardShape<256, 32, 8, 1, 2, true, true, 1, true, false, 1> Shape256;
 
 /* body (Shape ()) with the shape that runs this head_dim. */
 template <typename Body>
@@ -31,12 +32,13 @@ with_shape (int head_dim, Body body)
     body (Shape256 ());
 }
 
-/* Positions and tile numbers are ints in the kernel. */
+/* Positions, tile numbers and the strides of K and V are ints in the kernel. */
 static bool
 small (const FenAttention *a)
 {
   const int64_t limit = (int64_t)1 << 29;
-  return a->nq <= limit && a->nk <= limit && a->q0 <= limit && a->k0 <= limit
+  return a->nq <= limit && a->nk <= limit && a->q0 <= limit && a->k0 <= limit && a->k.token_stride <= INT_MAX
+         && a->v.token_stride <= INT_MAX && a->k.token_stride >= 0 && a->v.token_stride >= 0
          && (double)a->batch * a->heads * (double)((a->nq + 63) / 64) < 2147483648.0;
 }
 

@@ -23,6 +23,8 @@
 #include "kernels/cuda/fen-cuda-attention.h"
 #include "kernels/cuda/fen-cuda-mma.h"
 
+#include <type_traits>
+
 #ifdef __CUDACC__
 
 /* How far scores may exceed the reference of their row, in powers of two. */
@@ -31,18 +33,33 @@
 /* Q_KEPT: Q's operands stay in registers, else they are read from shared memory for every tile. Q_OVER: Q comes by
  * way of the stages' memory (Q_KEPT only). RESIDENT: blocks that should fit on a multiprocessor. */
 template <int D_, int N_, int WARPS_, int BLOCKS_, int STAGES_, bool Q_KEPT_, bool Q_OVER_, int RESIDENT_,
-          bool MIX_ = true>
+          bool MIX_ = true, bool PAD_ = false, int AHEAD_ = 2>
 struct FenForwardShape {
   static constexpr int D = D_, N = N_, WARPS = WARPS_, BLOCKS = BLOCKS_, STAGES = STAGES_,
                        RESIDENT = RESIDENT_;
-  static constexpr bool Q_KEPT = Q_KEPT_, Q_OVER = Q_OVER_, MIX = MIX_;
+  static constexpr bool Q_KEPT = Q_KEPT_, Q_OVER = Q_OVER_, MIX = MIX_, PAD = PAD_;
+  static constexpr int AHEAD = AHEAD_;
   static constexpr int R = 16 * BLOCKS, M = WARPS * R, THREADS = 32 * WARPS;
-  static constexpr int Q_BYTES = M * D * 2, TILE_BYTES = N * D * 2;
+  typedef std::conditional_t<PAD, FenPadded<D>, FenSwizzle<D>> Layout;
+  typedef std::conditional_t<PAD, FenPaddedOperand<D, FEN_ROWS_FIRST>, FenOperand<D, FEN_ROWS_FIRST>>
+      RowsFirst;
+  typedef std::conditional_t<PAD, FenPaddedOperand<D, FEN_COLUMNS_FIRST>, FenOperand<D, FEN_COLUMNS_FIRST>>
+      ColumnsFirst;
+  static constexpr int Q_BYTES = M * Layout::ROW_BYTES, TILE_BYTES = N * Layout::ROW_BYTES;
   static constexpr int STAGES_AT = Q_OVER ? 0 : Q_BYTES;
   static constexpr int SHARED_BYTES
       = (STAGES_AT + STAGES * 2 * TILE_BYTES) > Q_BYTES ? STAGES_AT + STAGES * 2 * TILE_BYTES : Q_BYTES;
   static_assert (!Q_OVER || Q_KEPT, "Q cannot stay where K goes");
 };
+
+/* threadIdx.x, asked anew each time: what copies derive from it would otherwise stay in registers that the loop lacks. */
+__device__ __forceinline__ unsigned
+forward_thread ()
+{
+  unsigned thread;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+  return thread;
+}
 
 /* Blocks in launch order: groups of `heads` heads (all batches' heads in a row), whose keys and values share the L2
  * cache; within a group the late query tiles first, since without a window they take longest. */
@@ -68,7 +85,7 @@ forward_place (const FenForwardGrid &grid, const FenAttentionParams &p)
 
 /* The tiles of one warp, among those of its block: [begin, end) show it a pair, [full_begin, full_end) every pair.
  * Sinks' tiles (before the band's) are always visited. */
-struct FenWarpTiles {
+struct alignas (16) FenWarpTiles {
   int begin, end, full_begin, full_end;
 };
 
@@ -97,20 +114,20 @@ warp_tiles (const FenAttentionMask &m, int64_t b, const FenKeyTiles &keys, int i
 
 template <typename T, typename Shape> struct FenForward {
   static constexpr int D = Shape::D, N = Shape::N, BLOCKS = Shape::BLOCKS;
-  typedef FenOperand<D, FEN_ROWS_FIRST> RowsFirst;
-  typedef FenOperand<D, FEN_COLUMNS_FIRST> ColumnsFirst;
+  typedef typename Shape::RowsFirst RowsFirst;
+  typedef typename Shape::ColumnsFirst ColumnsFirst;
+  typedef typename Shape::Layout Layout;
 
   float s[BLOCKS][N / 8][4]; /* scores, then probabilities */
   float o[BLOCKS][D / 8][4];
   float m[BLOCKS][2], l[BLOCKS][2]; /* of rows lane / 4 and lane / 4 + 8 of each block; l: this lane's part */
   uint32_t q[Shape::Q_KEPT ? D / 16 : 1][BLOCKS][4];
-  const int lane;
   const RowsFirst rows;       /* Q, V */
   const ColumnsFirst columns; /* K */
 
   __device__ __forceinline__
   FenForward (int lane)
-      : lane (lane), rows (lane), columns (lane)
+      : rows (lane), columns (lane)
   {
 #pragma unroll
     for (int i = 0; i < BLOCKS; i++)
@@ -143,11 +160,14 @@ template <typename T, typename Shape> struct FenForward {
         load_q (q[k], q_tile, k);
   }
 
-  /* `among` (k): other work to stand between the products of 16 columns and the next. */
-  template <typename Among>
+  /* S = Q K^T. Operands are read AHEAD groups of products before they are used: a group takes about 25 cycles, ldmatrix
+   * more than that. */
   __device__ __forceinline__ void
-  scores (uint32_t q_tile, uint32_t k_tile, Among among)
+  scores (uint32_t q_tile, uint32_t k_tile)
   {
+    constexpr int STEPS = D / 16, GROUPS = N / 16, AHEAD = Shape::AHEAD;
+    uint32_t a[Shape::Q_KEPT ? 1 : 2][BLOCKS][4], b[AHEAD + 1][4];
+
 #pragma unroll
     for (int i = 0; i < BLOCKS; i++)
 #pragma unroll
@@ -155,25 +175,29 @@ template <typename T, typename Shape> struct FenForward {
 #pragma unroll
         for (int e = 0; e < 4; e++)
           s[i][j][e] = 0;
+    if constexpr (!Shape::Q_KEPT)
+      load_q (a[0], q_tile, 0);
 #pragma unroll
-    for (int k = 0; k < D / 16; k++)
+    for (int f = 0; f < AHEAD; f++)
+      fen_ldmatrix (b[f], k_tile + columns.at (f % GROUPS, f / GROUPS));
+#pragma unroll
+    for (int f = 0; f < STEPS * GROUPS; f++)
       {
-        uint32_t (&a)[BLOCKS][4] = q[Shape::Q_KEPT ? k : 0];
+        const int k = f / GROUPS, j = f % GROUPS, next = f + AHEAD;
+        if (next < STEPS * GROUPS)
+          fen_ldmatrix (b[next % (AHEAD + 1)], k_tile + columns.at (next % GROUPS, next / GROUPS));
         if constexpr (!Shape::Q_KEPT)
-          load_q (a, q_tile, k);
+          if (j == 0 && k + 1 < STEPS)
+            load_q (a[(k + 1) % 2], q_tile, k + 1);
+        const uint32_t (&kb)[4] = b[f % (AHEAD + 1)];
 #pragma unroll
-        for (int j = 0; j < N / 16; j++)
+        for (int i = 0; i < BLOCKS; i++)
           {
-            uint32_t b[4];
-            fen_ldmatrix (b, k_tile + columns.at (j, k));
-#pragma unroll
-            for (int i = 0; i < BLOCKS; i++)
-              {
-                fen_mma<T> (s[i][2 * j], a[i], b[0], b[1]);
-                fen_mma<T> (s[i][2 * j + 1], a[i], b[2], b[3]);
-              }
+            const uint32_t (&qa)[4]
+                = Shape::Q_KEPT ? q[Shape::Q_KEPT ? k : 0][i] : a[Shape::Q_KEPT ? 0 : k % 2][i];
+            fen_mma<T> (s[i][2 * j], qa, kb[0], kb[1]);
+            fen_mma<T> (s[i][2 * j + 1], qa, kb[2], kb[3]);
           }
-        among (k);
       }
   }
 
@@ -196,6 +220,7 @@ template <typename T, typename Shape> struct FenForward {
   __device__ __forceinline__ void
   mask (const FenAttentionMask &mask, int64_t b, int i0, int query, int start, int stop)
   {
+    const int lane = (int)(forward_thread () % 32);
     const int window = mask.window > 0 ? (int)min (mask.window, (int64_t)1 << 30) : 1 << 30;
     const int sinks = (int)min (mask.sinks, (int64_t)1 << 30);
 #pragma unroll
@@ -284,20 +309,24 @@ template <typename T, typename Shape> struct FenForward {
   __device__ __forceinline__ void
   values (uint32_t v_tile, float c)
   {
-    constexpr int ELEMENTS = 8 * BLOCKS, GROUPS = D / 16;
+    constexpr int ELEMENTS = 8 * BLOCKS, GROUPS = D / 16, STEPS = N / 16, AHEAD = Shape::AHEAD;
     float cm[BLOCKS][2];
+    uint32_t b[AHEAD + 1][4];
+#pragma unroll
+    for (int f = 0; f < AHEAD; f++)
+      fen_ldmatrix_trans (b[f], v_tile + rows.at (f / GROUPS, f % GROUPS));
 #pragma unroll
     for (int i = 0; i < BLOCKS; i++)
 #pragma unroll
       for (int half = 0; half < 2; half++)
         cm[i][half] = m[i][half] == -INFINITY ? 0 : m[i][half] * c;
 #pragma unroll
-    for (int step = 0; step < (Shape::MIX ? 1 : N / 16); step++)
+    for (int step = 0; step < (Shape::MIX ? 1 : STEPS); step++)
 #pragma unroll
       for (int e = 0; e < ELEMENTS; e++)
         power (step, e, c, cm);
 #pragma unroll
-    for (int step = 0; step < N / 16; step++)
+    for (int step = 0; step < STEPS; step++)
       {
         uint32_t a[BLOCKS][4];
 #pragma unroll
@@ -308,15 +337,17 @@ template <typename T, typename Shape> struct FenForward {
 #pragma unroll
         for (int g = 0; g < GROUPS; g++)
           {
-            uint32_t b[4];
-            fen_ldmatrix_trans (b, v_tile + rows.at (step, g));
+            const int f = step * GROUPS + g, next = f + AHEAD;
+            if (next < STEPS * GROUPS)
+              fen_ldmatrix_trans (b[next % (AHEAD + 1)], v_tile + rows.at (next / GROUPS, next % GROUPS));
+            const uint32_t (&vb)[4] = b[f % (AHEAD + 1)];
 #pragma unroll
             for (int i = 0; i < BLOCKS; i++)
               {
-                fen_mma<T> (o[i][2 * g], a[i], b[0], b[1]);
-                fen_mma<T> (o[i][2 * g + 1], a[i], b[2], b[3]);
+                fen_mma<T> (o[i][2 * g], a[i], vb[0], vb[1]);
+                fen_mma<T> (o[i][2 * g + 1], a[i], vb[2], vb[3]);
               }
-            if (Shape::MIX && step + 1 < N / 16)
+            if (Shape::MIX && step + 1 < STEPS)
 #pragma unroll
               for (int e = 0; e < ELEMENTS; e++)
                 if (e * GROUPS / ELEMENTS == g)
@@ -329,6 +360,7 @@ template <typename T, typename Shape> struct FenForward {
   __device__ __forceinline__ void
   finish (const FenAttentionParams &p, float c, int64_t b, int h, int i0, char *tile)
   {
+    const int lane = (int)(forward_thread () % 32);
     const float sink = p.sink_logits != NULL ? p.sink_logits[h] * FEN_LOG2E : -INFINITY;
 #pragma unroll
     for (int i = 0; i < BLOCKS; i++)
@@ -348,7 +380,7 @@ template <typename T, typename Shape> struct FenForward {
                 = sum == 0 ? -INFINITY : (top + log2f (sum)) * FEN_LN2;
 #pragma unroll
           for (int j = 0; j < D / 8; j++)
-            *(uint32_t *)(tile + FenSwizzle<D>::offset (row, j) + lane % 4 * 4)
+            *(uint32_t *)(tile + Layout::offset (row, j) + lane % 4 * 4)
                 = fen_pack<T> (o[i][j][2 * half] * inverse, o[i][j][2 * half + 1] * inverse);
         }
     __syncwarp ();
@@ -359,84 +391,40 @@ template <typename T, typename Shape> struct FenForward {
         const int row = at / CHUNKS, chunk = at % CHUNKS;
         if (i0 + row < p.mask.nq && chunk * 8 < p.head_dim)
           *(uint4 *)(fen_head_row<T> (p.o, b, i0 + row, h) + chunk * 8)
-              = *(const uint4 *)(tile + FenSwizzle<D>::offset (row, chunk));
+              = *(const uint4 *)(tile + Layout::offset (row, chunk));
       }
   }
 };
 
-/* threadIdx.x, asked anew each time: what copies derive from it would otherwise stay in registers that the loop lacks. */
-__device__ __forceinline__ unsigned
-forward_thread ()
-{
-  unsigned thread;
-  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
-  return thread;
-}
+/* What a block knows about its tiles. In shared memory: read once a tile, it would cost registers all the time. */
+template <int N, int WARPS> struct FenForwardTiles {
+  int sink_begin, sink_end, band_begin, band_end; /* key indices */
+  int sink_tiles, tiles;
+  FenWarpTiles warps[WARPS];
 
-/* Copies K and V of one tile after the other into the stages: begin, every pass, end. Without branches, so that the
- * passes can stand among products. Past the last tile it fills a stage that nobody reads with zeros. */
-template <typename T, typename Shape> struct FenForwardCopy {
-  typedef FenTileCopy<Shape::D, Shape::N, Shape::THREADS> Copy;
-  static constexpr int PASSES = 2 * Copy::PASSES;
-  int next, j0, stop; /* the next tile, its first key, the end of its range */
-  uint32_t to;        /* its stage */
-  unsigned thread;
-
-  __device__ __forceinline__
-  FenForwardCopy (const FenKeyTiles &keys)
-      : next (0)
+  /* First key of tile t, and how many keys from there to the end of its range. */
+  __device__ __forceinline__ int2
+  tile (int t) const
   {
-    aim (keys);
-  }
-
-  __device__ __forceinline__ void
-  aim (const FenKeyTiles &keys)
-  {
-    const FenKeyTile tile = fen_key_tile<Shape::N> (keys, next);
-    j0 = (int)tile.j0;
-    stop = (int)tile.stop;
-  }
-
-  __device__ __forceinline__ void
-  begin (uint32_t stages)
-  {
-    to = stages + next % Shape::STAGES * (2 * Shape::TILE_BYTES);
-    thread = forward_thread ();
-  }
-
-  /* k, v: key 0 of the head. Strides are 32-bit here, their products are not. */
-  __device__ __forceinline__ void
-  pass (int i, const FenAttentionParams &p, const T *k, const T *v)
-  {
-    if (i < Copy::PASSES)
-      Copy::template pass<false> (i, to, k + (int64_t)j0 * (int)p.k.token_stride, (int)p.k.token_stride,
-                                  stop - j0, p.head_dim, thread);
-    else
-      Copy::template pass<false> (i - Copy::PASSES, to + Shape::TILE_BYTES,
-                                  v + (int64_t)j0 * (int)p.v.token_stride, (int)p.v.token_stride, stop - j0,
-                                  p.head_dim, thread);
-  }
-
-  __device__ __forceinline__ void
-  end (const FenKeyTiles &keys)
-  {
-    fen_copy_commit ();
-    next++;
-    j0 += Shape::N;
-    if (next == keys.sink_tiles)
-      aim (keys);
-  }
-
-  __device__ __forceinline__ void
-  all (const FenAttentionParams &p, const FenKeyTiles &keys, const T *k, const T *v, uint32_t stages)
-  {
-    begin (stages);
-#pragma unroll
-    for (int i = 0; i < PASSES; i++)
-      pass (i, p, k, v);
-    end (keys);
+    const bool sink = t < sink_tiles;
+    const int j0 = sink ? sink_begin + t * N : band_begin + (t - sink_tiles) * N;
+    return make_int2 (j0, (sink ? sink_end : band_end) - j0);
   }
 };
+
+/* Starts copying K and V of tile t into its stage. k, v: key 0 of the head. Strides are 32-bit here, products not. */
+template <typename T, typename Shape>
+__device__ __forceinline__ void
+forward_copy (const FenAttentionParams &p, int2 tile, const T *k, const T *v, uint32_t stage)
+{
+  typedef FenTileCopy<Shape::D, Shape::N, Shape::THREADS, typename Shape::Layout> Copy;
+  const int k_stride = (int)p.k.token_stride, v_stride = (int)p.v.token_stride;
+  const unsigned thread = forward_thread ();
+
+  Copy::start (stage, k + (int64_t)tile.x * k_stride, k_stride, tile.y, p.head_dim, thread);
+  Copy::start (stage + Shape::TILE_BYTES, v + (int64_t)tile.x * v_stride, v_stride, tile.y, p.head_dim,
+               thread);
+}
 
 template <typename T, typename Shape>
 __global__ void
@@ -445,36 +433,52 @@ __launch_bounds__ (Shape::THREADS, Shape::RESIDENT)
 {
   constexpr int N = Shape::N, M = Shape::M, STAGES = Shape::STAGES;
   extern __shared__ uint4 fen_forward_shared[];
+  __shared__ FenForwardTiles<N, Shape::WARPS> all;
   char *const shared = (char *)fen_forward_shared;
-  const int warp = threadIdx.x / 32;
   const FenForwardPlace at = forward_place<M> (grid, p);
   const int64_t b = at.b;
-  const int kv_head = at.h / p.group, warp_i0 = at.i0 + warp * Shape::R;
-  const int q_rows = (int)min (p.mask.nq - at.i0, (int64_t)M);
-  const FenKeyTiles keys = fen_key_tiles<N> (p.mask, b, at.i0, at.i0 + q_rows);
-  const FenWarpTiles mine = warp_tiles<N> (p.mask, b, keys, warp_i0, warp_i0 + Shape::R);
+  const int kv_head = at.h / p.group;
   const uint32_t stages = fen_shared_address (shared) + Shape::STAGES_AT;
-  const uint32_t q_tile = fen_shared_address (shared) + warp * Shape::R * Shape::D * 2;
   const float c = p.softcap > 0 ? 1 : p.scale_log2, slack = FLASH_SLACK / c;
-  FenForward<T, Shape> flash (threadIdx.x % 32);
-  FenForwardCopy<T, Shape> copy (keys);
   const T *const k = fen_head_row<const T> (p.k, b, 0, kv_head), *const v
                                                                  = fen_head_row<const T> (p.v, b, 0, kv_head);
 
-  FenTileCopy<Shape::D, M, Shape::THREADS>::start (fen_shared_address (shared),
-                                                   fen_head_row<const T> (p.q, b, at.i0, at.h),
-                                                   p.q.token_stride, q_rows, p.head_dim, threadIdx.x);
-  fen_copy_commit ();
+  {
+    const int q_rows = (int)min (p.mask.nq - at.i0, (int64_t)M),
+              warp_i0 = at.i0 + threadIdx.x / 32 * Shape::R;
+    FenTileCopy<Shape::D, M, Shape::THREADS, typename Shape::Layout>::start (
+        fen_shared_address (shared), fen_head_row<const T> (p.q, b, at.i0, at.h), p.q.token_stride, q_rows,
+        p.head_dim, threadIdx.x);
+    fen_copy_commit ();
+    const FenKeyTiles keys = fen_key_tiles<N> (p.mask, b, at.i0, at.i0 + q_rows);
+    if (threadIdx.x % 32 == 0)
+      all.warps[threadIdx.x / 32] = warp_tiles<N> (p.mask, b, keys, warp_i0, warp_i0 + Shape::R);
+    if (threadIdx.x == 0)
+      {
+        all.sink_begin = (int)keys.sink_begin, all.sink_end = (int)keys.sink_end;
+        all.band_begin = (int)keys.band_begin, all.band_end = (int)keys.band_end;
+        all.sink_tiles = keys.sink_tiles, all.tiles = keys.tiles;
+      }
+    if constexpr (Shape::Q_OVER)
+      fen_copy_wait<0> ();
+    __syncthreads ();
+  }
+  const uint32_t q_tile
+      = fen_shared_address (shared) + threadIdx.x / 32 * Shape::R * Shape::Layout::ROW_BYTES;
+  const int tiles = all.tiles;
+  FenForward<T, Shape> flash (threadIdx.x % 32);
   if constexpr (Shape::Q_OVER)
     {
-      fen_copy_wait<0> ();
-      __syncthreads ();
       flash.keep_q (q_tile);
       __syncthreads ();
     }
 #pragma unroll
   for (int t = 0; t < STAGES - 1; t++)
-    copy.all (p, keys, k, v, stages);
+    {
+      if (t < tiles)
+        forward_copy<T, Shape> (p, all.tile (t), k, v, stages + t % STAGES * (2 * Shape::TILE_BYTES));
+      fen_copy_commit ();
+    }
   if constexpr (Shape::Q_KEPT && !Shape::Q_OVER)
     {
       fen_copy_wait<STAGES - 1> ();
@@ -483,39 +487,32 @@ __launch_bounds__ (Shape::THREADS, Shape::RESIDENT)
     }
 
 #pragma unroll 1
-  for (int t = 0; t < keys.tiles; t++)
+  for (int t = 0; t < tiles; t++)
     {
       /* Tile t is here for every thread, and nobody reads the stage of tile t - 1 any more. */
       fen_copy_wait<STAGES - 2> ();
       __syncthreads ();
-      if (t >= mine.end || (t < mine.begin && t >= keys.sink_tiles))
-        {
-          copy.all (p, keys, k, v, stages);
-          continue;
-        }
+      const int next = t + STAGES - 1;
+      if (next < tiles)
+        forward_copy<T, Shape> (p, all.tile (next), k, v, stages + next % STAGES * (2 * Shape::TILE_BYTES));
+      fen_copy_commit ();
+      const int4 mine = *(const int4 *)&all.warps[forward_thread () / 32]; /* begin, end, full begin, end */
+      if (t >= mine.y || (t < mine.x && t >= all.sink_tiles))
+        continue;
       const uint32_t k_tile = stages + t % STAGES * (2 * Shape::TILE_BYTES),
                      v_tile = k_tile + Shape::TILE_BYTES;
-      copy.begin (stages);
-      flash.scores (q_tile, k_tile, [&] (int step) {
-        constexpr int STEPS = Shape::D / 16;
-#pragma unroll
-        for (int i = 0; i < copy.PASSES; i++)
-          if (i * STEPS / copy.PASSES == step)
-            copy.pass (i, p, k, v);
-      });
-      copy.end (keys);
+      flash.scores (q_tile, k_tile);
       if (p.softcap > 0)
         flash.cap (2 * FEN_LOG2E * p.scale / p.softcap, p.softcap * FEN_LOG2E);
-      if (t < mine.full_begin || t >= mine.full_end)
+      if (t < mine.z || t >= mine.w)
         {
-          const FenKeyTile tile = fen_key_tile<N> (keys, t);
-          const int query = (int)(p.mask.q0 - p.mask.k0 - tile.j0) + warp_i0,
-                    start = (int)(-p.mask.k0 - tile.j0);
-          const int stop = (int)(tile.stop - tile.j0);
+          const int2 tile = all.tile (t);
+          const int i0 = at.i0 + (int)(forward_thread () / 32) * Shape::R, start = (int)-p.mask.k0 - tile.x;
+          const int query = (int)(p.mask.q0 - p.mask.k0) + i0 - tile.x;
           if (p.mask.sinks > 0)
-            flash.template mask<true> (p.mask, b, warp_i0, query, start, stop);
+            flash.template mask<true> (p.mask, b, i0, query, start, tile.y);
           else
-            flash.template mask<false> (p.mask, b, warp_i0, query, start, stop);
+            flash.template mask<false> (p.mask, b, i0, query, start, tile.y);
         }
       flash.follow_scores (c, slack);
       flash.values (v_tile, c);
@@ -523,7 +520,8 @@ __launch_bounds__ (Shape::THREADS, Shape::RESIDENT)
   fen_copy_wait<0> ();
   if constexpr (Shape::Q_OVER)
     __syncthreads ();
-  flash.finish (p, c, b, at.h, warp_i0, shared + warp * Shape::R * Shape::D * 2);
+  const int warp = (int)(forward_thread () / 32);
+  flash.finish (p, c, b, at.h, at.i0 + warp * Shape::R, shared + warp * Shape::R * Shape::Layout::ROW_BYTES);
 }
 
 /* How many heads' keys and values may share the L2 cache, at most. */
