@@ -90,8 +90,7 @@ finish_row (const FenAttentionParams &p, int64_t b, int64_t h, int64_t query, in
 
 template <int D, int M = Shape<D>::M, int N = Shape<D>::N, int TY = Shape<D>::TY>
 static __global__ void
-__launch_bounds__ (FEN_SIMT_LANES *TY, D == 64 ? 3 : 2)
-    simt_forward (const FenAttentionParams p, const Aligned aligned)
+__launch_bounds__ (FEN_SIMT_LANES *TY, 2) simt_forward (const FenAttentionParams p, const Aligned aligned)
 {
   constexpr int RM = M / TY, RN = N / FEN_SIMT_LANES, C = D / FEN_SIMT_LANES;
   extern __shared__ float4 shared[];

@@ -3,7 +3,7 @@
  *
  * The tensor-core path takes 16-bit storage whose rows can be read 16 bytes at a time; the generic one takes the rest.
  * `supports`, `workspace_bytes` and `describe` know no pointers, so they count pointers as aligned, and the workspace is
- * what the hungriest of the possible paths needs. FENESTRA_CUDA_ATTENTION=simt keeps the tensor cores out (tests).
+ * what the hungriest of the possible paths needs.
  */
 #include "kernels/cuda/fen-cuda-attention.h"
 
@@ -25,6 +25,59 @@ backward_of (FenOp op, const void *params)
   return op == FEN_OP_ATTENTION_BACKWARD ? (const FenAttentionBackward *)params : NULL;
 }
 
+/* FENESTRA_CUDA_ATTENTION keeps one of the flash paths out (tests, benches): "simt" the tensor cores; "mma" the generic
+ * kernels, so that a call which the tensor cores do not take is refused. Read once: a run does not change its mind. */
+static bool
+only (const char *path)
+{
+  static const char *const wish = getenv ("FENESTRA_CUDA_ATTENTION");
+  return wish != NULL && strcmp (wish, path) == 0;
+}
+
+static bool
+forward_on_mma (const FenDeviceProperties *properties, const FenAttention *a)
+{
+  return !only ("simt") && fen_cuda_attention_mma_forward_takes (properties, a);
+}
+
+static bool
+backward_on_mma (const FenDeviceProperties *properties, const FenAttentionBackward *g)
+{
+  return !only ("simt") && fen_cuda_attention_mma_backward_takes (properties, g);
+}
+
+/* A call with its pointers, for the generic kernels: false when they are kept out. */
+static bool
+simt_allowed (const FenCudaCall &call)
+{
+  FenStatus why;
+  if (!only ("mma"))
+    return true;
+  fen_cuda_status (&why, FEN_STATUS_UNSUPPORTED,
+                   "cuda attention: the tensor cores do not take this call, and "
+                   "FENESTRA_CUDA_ATTENTION=mma forbids the rest");
+  fen_cuda_refuse (call.device, &why);
+  return false;
+}
+
+/* As a question asks it: pointers count as aligned. */
+static FenAttention
+without_pointers (const FenAttention *a)
+{
+  FenAttention copy = *a;
+  copy.q.data = copy.k.data = copy.v.data = copy.o.data = NULL;
+  return copy;
+}
+
+static FenAttentionBackward
+without_pointers (const FenAttentionBackward *g)
+{
+  FenAttentionBackward copy = *g;
+  copy.forward = without_pointers (&g->forward);
+  copy.d_o.data = copy.dq.data = copy.dk.data = copy.dv.data = NULL;
+  return copy;
+}
+
 /* ---- questions ---- */
 
 bool
@@ -32,8 +85,9 @@ fen_cuda_attention_supports (const FenDeviceProperties *properties, FenOp op, co
                              FenStatus *why)
 {
   const FenAttention *a = forward_of (op, params);
-  /* The grid of the smallest tiles must count in 31 bits. */
-  const double tiles = ((double)a->nq + (double)a->nk) / 16 * (double)a->batch * (double)a->heads;
+  /* The grid of the smallest blocks, four rows, must count in 31 bits. */
+  const double blocks
+      = ((double)a->nq + (double)a->nk + FEN_STATS_ROWS) / 4 * (double)a->batch * (double)a->heads;
   if (a->path == FEN_ATTENTION_PLAIN && !fen_cuda_attention_plain_supports (a, backward_of (op, params)))
     {
       fen_cuda_status (why, FEN_STATUS_UNSUPPORTED,
@@ -41,7 +95,7 @@ fen_cuda_attention_supports (const FenDeviceProperties *properties, FenOp op, co
                        "head_dim at least; use FlashAttn-2");
       return false;
     }
-  if (tiles < 2147483647.0)
+  if (blocks < 2147483647.0)
     return true;
   fen_cuda_status (why, FEN_STATUS_UNSUPPORTED,
                    "cuda attention: %lld rows of %lld tokens with %d heads are too many for one call",
@@ -57,7 +111,35 @@ fen_cuda_attention_workspace (const FenDeviceProperties *properties, FenOp op, c
   uint64_t bytes = g != NULL ? 2 * fen_attention_stats_bytes (a) : 0;
   if (a->path == FEN_ATTENTION_PLAIN)
     bytes += fen_cuda_attention_plain_workspace (properties, a, g);
+  else if (g != NULL)
+    bytes += fen_cuda_attention_mma_backward_workspace (properties, g);
   return bytes;
+}
+
+static void
+describe_forward (const FenDeviceProperties *properties, FenAttention a, char *text, size_t size)
+{
+  char tiles[32];
+  const bool mma = forward_on_mma (properties, &a);
+  if (mma)
+    fen_cuda_attention_mma_forward_tiles (properties, &a, tiles, sizeof tiles);
+  else
+    fen_cuda_attention_simt_forward_tiles (&a, tiles, sizeof tiles);
+  snprintf (text, size, mma ? "cuda flash mma sm_%d %s" : "cuda flash simt sm_%d %s", properties->capability,
+            tiles);
+}
+
+static void
+describe_backward (const FenDeviceProperties *properties, FenAttentionBackward g, char *text, size_t size)
+{
+  char tiles[32];
+  const bool mma = backward_on_mma (properties, &g);
+  if (mma)
+    fen_cuda_attention_mma_backward_tiles (properties, &g, tiles, sizeof tiles);
+  else
+    fen_cuda_attention_simt_backward_tiles (&g, tiles, sizeof tiles);
+  snprintf (text, size, mma ? "cuda flash mma sm_%d %s" : "cuda flash simt sm_%d %s", properties->capability,
+            tiles);
 }
 
 void
@@ -66,7 +148,6 @@ fen_cuda_attention_describe (const FenDeviceProperties *properties, FenOp op, co
 {
   const FenAttention *a = forward_of (op, params);
   const FenAttentionBackward *g = backward_of (op, params);
-  char tiles[32];
   if (a->path == FEN_ATTENTION_PLAIN)
     {
       snprintf (text, size, "cuda plain cublasLt, blocks of %lld queries",
@@ -74,27 +155,26 @@ fen_cuda_attention_describe (const FenDeviceProperties *properties, FenOp op, co
       return;
     }
   if (g != NULL)
-    fen_cuda_attention_simt_backward_tiles (g, tiles, sizeof tiles);
+    describe_backward (properties, without_pointers (g), text, size);
   else
-    fen_cuda_attention_simt_forward_tiles (a, tiles, sizeof tiles);
-  snprintf (text, size, "cuda flash simt %s", tiles);
+    describe_forward (properties, without_pointers (a), text, size);
 }
 
 /* ---- statistics ---- */
 
-/* `lanes` lanes of a warp share a row. Lanes read 16 bytes at once where the views allow. */
+#define STATISTICS_THREADS 128
+
+/* `lanes` lanes of a warp share a row; they read 16 bytes at once where the views allow. A block has rows of one head:
+ * what is divided is its number, once. */
 template <typename T, bool ALIGNED>
 static __global__ void
-statistics (FenAttentionParams p, float *lse2, float *delta, int lanes)
+__launch_bounds__ (STATISTICS_THREADS) statistics (FenAttentionParams p, float *lse2, float *delta, int lanes)
 {
-  const int lane = threadIdx.x % lanes;
-  const int64_t row = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) / lanes;
-  const int64_t i = row % p.stats_stride, h = row / p.stats_stride % p.heads,
-                b = row / p.stats_stride / p.heads;
+  const int lane = threadIdx.x % lanes, rows = STATISTICS_THREADS / lanes;
+  const unsigned blocks = (unsigned)(p.stats_stride / rows), head = blockIdx.x / blocks;
+  const int64_t i = (int64_t)(blockIdx.x % blocks) * rows + threadIdx.x / lanes;
+  const int64_t b = head / (unsigned)p.heads, h = head % (unsigned)p.heads, row = head * p.stats_stride + i;
   constexpr int N = ALIGNED ? FenVec<T>::N : 1;
-  if (b >= p.batch)
-    return; /* whole warps: stats_stride is a multiple of 128 */
-
   float sum = 0;
   if (i < p.mask.nq)
     {
@@ -132,15 +212,14 @@ launch_statistics (const FenCudaCall &call, const FenAttentionBackward *g)
   int lanes = 1;
   while (lanes < 32 && lanes * vector < a->head_dim)
     lanes *= 2;
-  const int64_t threads = a->batch * a->heads * p.stats_stride * lanes;
-  const unsigned blocks = (unsigned)((threads + 255) / 256);
+  const unsigned blocks = (unsigned)(a->batch * a->heads * p.stats_stride / (STATISTICS_THREADS / lanes));
   float *lse2 = (float *)p.lse2, *delta = (float *)p.delta;
   fen_cuda_dispatch (a->dtype, [&] (auto type) {
     using T = decltype (type);
     if (aligned)
-      statistics<T, true><<<blocks, 256, 0, call.stream>>> (p, lse2, delta, lanes);
+      statistics<T, true><<<blocks, STATISTICS_THREADS, 0, call.stream>>> (p, lse2, delta, lanes);
     else
-      statistics<T, false><<<blocks, 256, 0, call.stream>>> (p, lse2, delta, lanes);
+      statistics<T, false><<<blocks, STATISTICS_THREADS, 0, call.stream>>> (p, lse2, delta, lanes);
   });
   call.launched ("attention statistics");
 }
@@ -187,7 +266,9 @@ fen_cuda_attention_forward (FenDevice *device, FenStream *stream, const FenAtten
     return;
   if (a->path == FEN_ATTENTION_PLAIN)
     fen_cuda_attention_plain_forward (call, a);
-  else
+  else if (forward_on_mma (&device->properties, a))
+    fen_cuda_attention_mma_forward (call, a);
+  else if (simt_allowed (call))
     fen_cuda_attention_simt_forward (call, a);
 }
 
@@ -207,6 +288,8 @@ fen_cuda_attention_backward (FenDevice *device, FenStream *stream, const FenAtte
     }
   if (a->path == FEN_ATTENTION_PLAIN)
     fen_cuda_attention_plain_backward (call, g);
-  else
+  else if (backward_on_mma (&device->properties, g))
+    fen_cuda_attention_mma_backward (call, g);
+  else if (simt_allowed (call))
     fen_cuda_attention_simt_backward (call, g);
 }

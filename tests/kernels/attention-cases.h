@@ -59,7 +59,7 @@ static const Case attention_cases[] = {
   { "stored dK, dV", SQUARE (140), 2, 1, 64, 30, 0, DOCS_NONE, LAYOUT_TOKENS, 0, FALSE, FALSE, TRUE, TRUE },
 };
 
-static Case
+static inline Case
 random_case (void)
 {
   static const int dims[] = { 8, 16, 24, 32, 64, 72 };

@@ -6,7 +6,7 @@
 
 /* ---- devices ---- */
 
-static gboolean
+static inline gboolean
 isa_present (FenCpuIsa isa)
 {
 #ifdef __x86_64__
@@ -19,7 +19,7 @@ isa_present (FenCpuIsa isa)
   return isa == FEN_CPU_PLAIN;
 }
 
-static void
+static inline void
 device_init (FenDevice *device, FenCpuIsa isa, int threads)
 {
   static const int bits[] = { 128, 256, 512 };
@@ -33,7 +33,7 @@ device_init (FenDevice *device, FenCpuIsa isa, int threads)
   g_assert_nonnull (device->pool);
 }
 
-static void *
+static inline void *
 workspace_new (FenDevice *device, FenOp op, const void *params)
 {
   FenStatus why = { 0 };
@@ -47,7 +47,7 @@ workspace_new (FenDevice *device, FenOp op, const void *params)
   return memory;
 }
 
-static void
+static inline void
 workspace_check (FenDevice *device, FenOp op, const void *params, char *memory)
 {
   const uint64_t bytes = fen_cpu_attention_workspace (&device->properties, op, params);
@@ -57,7 +57,7 @@ workspace_check (FenDevice *device, FenOp op, const void *params, char *memory)
   g_free (memory);
 }
 
-static void
+static inline void
 forward (FenDevice *device, FenAttention *a)
 {
   a->workspace = workspace_new (device, FEN_OP_ATTENTION_FORWARD, a);
@@ -65,7 +65,7 @@ forward (FenDevice *device, FenAttention *a)
   workspace_check (device, FEN_OP_ATTENTION_FORWARD, a, a->workspace);
 }
 
-static void
+static inline void
 backward (FenDevice *device, FenAttentionBackward *g)
 {
   g->workspace = workspace_new (device, FEN_OP_ATTENTION_BACKWARD, g);

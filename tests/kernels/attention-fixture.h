@@ -47,13 +47,13 @@ typedef struct {
   double *dense;    /* (batch, tokens, heads, d), what the reference sees */
 } Tensor;
 
-static int64_t
+static inline int64_t
 at (const FenHeadView *v, int64_t b, int64_t t, int64_t h, int64_t e)
 {
   return b * v->batch_stride + t * v->token_stride + h * v->head_stride + e;
 }
 
-static int64_t
+static inline int64_t
 dense_at (const Tensor *x, int64_t b, int64_t t, int64_t h, int64_t e)
 {
   return ((b * x->tokens + t) * x->heads + h) * x->d + e;
@@ -65,7 +65,7 @@ dense_at (const Tensor *x, int64_t b, int64_t t, int64_t h, int64_t e)
       for (int64_t h = 0; h < (x)->heads; h++)                                                               \
         for (int64_t e = 0; e < (x)->d; e++)
 
-static void
+static inline void
 tensor_init (Tensor *x, FenDType dtype, int64_t batch, int64_t tokens, int64_t heads, int64_t d,
              Layout layout)
 {
@@ -93,7 +93,7 @@ tensor_init (Tensor *x, FenDType dtype, int64_t batch, int64_t tokens, int64_t h
 }
 
 /* All ones: a NaN in each storage type. */
-static void
+static inline void
 tensor_allocate (Tensor *x)
 {
   x->memory = g_malloc ((gsize)x->elements * fen_dtype_size (x->dtype));
@@ -101,20 +101,20 @@ tensor_allocate (Tensor *x)
   x->view.data = x->memory;
 }
 
-static void
+static inline void
 tensor_clear (Tensor *x)
 {
   g_free (x->memory);
   g_free (x->dense);
 }
 
-static double
+static inline double
 normal (void)
 {
   return sqrt (-2 * log (1 - g_test_rand_double ())) * cos (2 * G_PI * g_test_rand_double ());
 }
 
-static void
+static inline void
 tensor_fill (Tensor *x)
 {
   FOR_TENSOR (x)
@@ -125,14 +125,14 @@ tensor_fill (Tensor *x)
   }
 }
 
-static FenHeadView
+static inline FenHeadView
 dense_view (const Tensor *x)
 {
   return (FenHeadView){ x->dense, x->tokens * x->heads * x->d, x->heads * x->d, x->d };
 }
 
 /* Fails unless every element is near `dense` and every gap keeps its bits. Returns the relative error. */
-static double
+static inline double
 tensor_check (const Tensor *x, const char *what, double tolerance, double noise)
 {
   const gsize size = fen_dtype_size (x->dtype);
@@ -171,7 +171,7 @@ typedef struct {
   int64_t positions;
 } Fixture;
 
-static void
+static inline void
 fill_documents (Fixture *f)
 {
   f->positions = MAX (f->c.q0 + f->c.nq, f->c.k0 + f->c.nk) + 3;
@@ -192,7 +192,7 @@ fill_documents (Fixture *f)
       }
 }
 
-static void
+static inline void
 fixture_init (Fixture *f, const Case *c, FenDType dtype)
 {
   const FenDType dkv = c->stored_dkv ? dtype : FEN_F32;
@@ -240,7 +240,7 @@ fixture_init (Fixture *f, const Case *c, FenDType dtype)
     fill_documents (f);
 }
 
-static void
+static inline void
 fixture_clear (Fixture *f)
 {
   Tensor *all[] = { &f->packed, &f->q, &f->k, &f->v, &f->o, &f->d_o, &f->dq, &f->dk, &f->dv };
@@ -256,7 +256,7 @@ fixture_clear (Fixture *f)
   g_free (f->doc_end);
 }
 
-static FenAttentionBackward
+static inline FenAttentionBackward
 describe (const Fixture *f, FenAttentionPath path)
 {
   const Case *c = &f->c;
@@ -298,7 +298,7 @@ describe (const Fixture *f, FenAttentionPath path)
 }
 
 /* The reference in double over the dense copies. dK and dV start at `start` when accumulating. */
-static void
+static inline void
 run_reference (Fixture *f)
 {
   FenAttentionBackward g = describe (f, FEN_ATTENTION_FLASH);
@@ -321,13 +321,13 @@ run_reference (Fixture *f)
 
 /* ---- how near ---- */
 
-static double
+static inline double
 tolerance_of (FenDType dtype)
 {
   return dtype == FEN_F32 ? 2e-5 : dtype == FEN_BF16 ? 0x1p-7 : 0x1p-10;
 }
 
-static double
+static inline double
 largest_of (const Tensor *x)
 {
   double largest = 0;
@@ -337,7 +337,7 @@ largest_of (const Tensor *x)
 }
 
 /* One standard deviation of D: u * |dO * O| for the storage of O, and fp32's own sums in dP. */
-static double
+static inline double
 noise (const Fixture *f)
 {
   const double u = f->dtype == FEN_F32 ? 0x1p-24 : f->dtype == FEN_BF16 ? 0x1p-9 : 0x1p-12;
@@ -361,7 +361,7 @@ noise (const Fixture *f)
   return u * stored + 0x1p-23 * products * largest_of (&f->v);
 }
 
-static void
+static inline void
 check_statistics (const Fixture *f)
 {
   for (int64_t i = 0; i < f->c.batch * f->c.heads * f->c.nq && !f->c.no_lse; i++)
@@ -372,7 +372,7 @@ check_statistics (const Fixture *f)
 }
 
 /* Outputs poisoned again; dK and dV at the 0.5 that run_reference started from when they accumulate. */
-static void
+static inline void
 fresh_outputs (Fixture *f)
 {
   Tensor *outputs[] = { &f->o, &f->dq, &f->dk, &f->dv };
@@ -392,7 +392,7 @@ fresh_outputs (Fixture *f)
 }
 
 /* Runs the reference once for a case, whatever paths are compared with it afterwards. */
-static void
+static inline void
 expect (Fixture *f)
 {
   FOR_TENSOR (&f->dk) f->dk.dense[dense_at (&f->dk, b, t, h, e)] = 0.5;
@@ -401,7 +401,7 @@ expect (Fixture *f)
 }
 
 /* All results against the reference. */
-static void
+static inline void
 check_results (const Fixture *f)
 {
   const double tolerance = tolerance_of (f->dtype);
@@ -421,7 +421,7 @@ check_results (const Fixture *f)
       g_error ("d_sink[%d] is %.9g, should be %.9g", h, (double)f->d_sinks[h], (double)f->d_sinks_want[h]);
 }
 
-static void
+static inline void
 describe_case (const Case *c, FenDType dtype)
 {
   g_test_message (
