@@ -19,10 +19,11 @@ marker_kind (const FenRunEvent *event, FenMarkerKind *kind)
     const char *event;
     FenMarkerKind kind;
   } kinds[] = {
-    { "checkpoint", FEN_MARKER_CHECKPOINT },      { "resume", FEN_MARKER_RESUME },
-    { "not-finite", FEN_MARKER_WARNING },         { "checkpoint-failed", FEN_MARKER_WARNING },
-    { "metrics-failed", FEN_MARKER_WARNING },     { "data-changed", FEN_MARKER_SETTINGS },
-    { "damaged-checkpoint", FEN_MARKER_WARNING }, { "settings", FEN_MARKER_SETTINGS },
+    { "checkpoint", FEN_MARKER_CHECKPOINT },  { "resume", FEN_MARKER_RESUME },
+    { "not-finite", FEN_MARKER_WARNING },     { "checkpoint-failed", FEN_MARKER_WARNING },
+    { "metrics-failed", FEN_MARKER_WARNING }, { "data-changed", FEN_MARKER_SETTINGS },
+    { "gpu-lost", FEN_MARKER_WARNING },       { "damaged-checkpoint", FEN_MARKER_WARNING },
+    { "settings", FEN_MARKER_SETTINGS },
   };
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     if (g_str_equal (event->event, kinds[i].event))

@@ -20,6 +20,7 @@ typedef struct {
   guint64 planned;  /* the arenas and what the device itself takes */
   guint64 used;     /* by this process, measured */
   guint64 peak;     /* by this process, measured */
+  guint64 all;      /* by everybody, measured */
   guint64 others;   /* by other processes, measured */
   guint64 total;    /* of the device or machine */
 } FenRunMemory;

@@ -47,6 +47,7 @@ look_at_sample (const FenSample *sample, FenRunMemory *memory)
   else if (!memory->is_host && sample->has_device)
     {
       memory->total = sample->device_total_bytes;
+      memory->all = sample->device_used_bytes;
       /* Without the driver's help nobody knows whose the used memory is: then it is not called this process'. */
       memory->used = sample->has_device_process ? sample->device_process_bytes : 0;
       memory->others
@@ -54,6 +55,15 @@ look_at_sample (const FenSample *sample, FenRunMemory *memory)
                 ? sample->device_used_bytes - MIN (sample->device_process_bytes, sample->device_used_bytes)
                 : 0;
     }
+}
+
+/* A card's driver tells what is used now; the largest amount is that of all measurements. */
+static guint64
+peak_on_device (FenRunData *data)
+{
+  const FenSeries *series = fen_run_data_series (data, FEN_CURVE_DEVICE_PROCESS);
+  double least, peak;
+  return fen_series_min_max (series, 0, fen_series_length (series), &least, &peak) ? (guint64)peak : 0;
 }
 
 void
@@ -73,6 +83,8 @@ fen_run_memory_look (FenRunSession *session, FenRunMemory *memory)
     }
   if (sample != NULL)
     look_at_sample (sample, memory);
+  if (sample != NULL && !memory->is_host)
+    memory->peak = peak_on_device (data);
 }
 
 /* ---- figures ---- */
@@ -132,8 +144,11 @@ show_memory (FenRunFigures *self, FenRunSession *session)
    * TRANSLATORS: %s is the largest amount of memory so far. */
   g_autofree char *note
       = memory.peak > 0 ? g_strdup_printf (_ ("measured, whole program; at most %s"), peak) : NULL;
-  show_number (self, MEASURED, FEN_UNIT_BYTES, memory.used > 0 ? (double)memory.used : NAN,
-               note != NULL ? note : _ ("measured"));
+  if (memory.used == 0 && memory.all > 0)
+    show_number (self, MEASURED, FEN_UNIT_BYTES, (double)memory.all, _ ("measured, all programs"));
+  else
+    show_number (self, MEASURED, FEN_UNIT_BYTES, memory.used > 0 ? (double)memory.used : NAN,
+                 note != NULL ? note : _ ("measured"));
 }
 
 void

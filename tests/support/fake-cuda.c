@@ -11,20 +11,30 @@
 #define EXPORT __attribute__ ((visibility ("default")))
 
 extern FakeCuda fake_cuda;
-EXPORT FakeCuda fake_cuda
-    = { .name = "NVIDIA GeForce RTX 3090", .units = 82, .total_bytes = (24ull << 30) - (512ull << 20) };
+EXPORT FakeCuda fake_cuda = { .name = "NVIDIA GeForce RTX 3090",
+                              .units = 82,
+                              .n_devices = 1,
+                              .total_bytes = (24ull << 30) - (512ull << 20) };
 
 #define MEASURED 4096 /* edge of the matrices of fen_peak_measure: far too large for a processor */
+
+static int
+device_count (FenStatus *status)
+{
+  status->code = FEN_STATUS_OK;
+  return fake_cuda.n_devices;
+}
 
 static bool
 device_properties (int index, const FenDeviceOptions *options, FenDeviceProperties *properties,
                    FenStatus *status)
 {
-  if (!fen_backend_cpu ()->device_properties (index, options, properties, status))
+  if (!fen_backend_cpu ()->device_properties (0, options, properties, status))
     return false;
   snprintf (properties->name, sizeof properties->name, "%s", fake_cuda.name);
   snprintf (properties->kind, sizeof properties->kind, "cuda");
   snprintf (properties->pci_bus_id, sizeof properties->pci_bus_id, "%s", FAKE_NVML_BUS_ID);
+  properties->index = index;
   properties->total_bytes = fake_cuda.total_bytes;
   properties->free_bytes = fake_cuda.total_bytes / 2;
   properties->overhead_bytes = fake_cuda.overhead_bytes;
@@ -40,6 +50,26 @@ memory_info (FenDevice *device, uint64_t *used, uint64_t *total)
   *used = 1ull << 30;
   *total = fake_cuda.total_bytes;
   return true;
+}
+
+static FenDevice *
+device_open (int index, const FenDeviceOptions *options, FenStatus *status)
+{
+  return fen_backend_cpu ()->open (0, options, status);
+}
+
+static FenStatusCode
+check (FenDevice *device, FenStatus *status)
+{
+  fake_cuda.n_checks++;
+  if (fake_cuda.lost_after == 0 || fake_cuda.n_checks <= fake_cuda.lost_after)
+    return fen_backend_cpu ()->check (device, status);
+  status->code = FEN_STATUS_DEVICE_LOST;
+  snprintf (status->message, sizeof status->message,
+            "attention on %s: an illegal memory access was encountered; the GPU was lost in this process; "
+            "restart the application to use it again",
+            fake_cuda.name);
+  return status->code;
 }
 
 static void
@@ -94,7 +124,10 @@ fen_backend_module (void)
   static FenBackend backend;
   backend = *fen_backend_cpu ();
   backend.name = "cuda";
+  backend.device_count = device_count;
   backend.device_properties = device_properties;
+  backend.open = device_open;
+  backend.check = check;
   backend.memory_info = memory_info;
   backend.gemm = gemm;
   backend.supports = supports;

@@ -14,5 +14,8 @@ typedef struct {
   int units;
   uint64_t total_bytes;
   uint64_t overhead_bytes;
+  int n_devices;
+  int lost_after; /* the device is lost at the check after so many; 0 = never */
   int n_measured; /* the products of fen_peak_measure that came in; they are not computed */
+  int n_checks;
 } FakeCuda;
