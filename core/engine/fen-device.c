@@ -59,6 +59,12 @@ parse_device (const char *text, char name[16], int *index)
   return FALSE;
 }
 
+static FenEngineError
+code_of (const FenStatus *status)
+{
+  return status->code == FEN_STATUS_DEVICE_LOST ? FEN_ENGINE_ERROR_LOST : FEN_ENGINE_ERROR_DEVICE;
+}
+
 gboolean
 fen_device_choose (const FenConfig *config, FenDeviceChoice *choice, GPtrArray *notes, GError **error)
 {
@@ -87,7 +93,7 @@ fen_device_choose (const FenConfig *config, FenDeviceChoice *choice, GPtrArray *
     }
   if (choose_from (name, index, config, choice, &status))
     return TRUE;
-  g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_DEVICE,
+  g_set_error (error, FEN_ENGINE_ERROR, code_of (&status),
                "device: %s cannot be used: %s; --device auto takes what works", config->device, status.message);
   return fen_engine_error_blame (error, "device");
 }
@@ -108,7 +114,7 @@ fen_device_open (const FenDeviceChoice *choice, GError **error)
   FenStatus status = { 0 };
   FenDevice *device = choice->backend->open (choice->index, &choice->options, &status);
   if (device == NULL)
-    g_set_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_DEVICE, "%s:%d cannot be opened: %s",
+    g_set_error (error, FEN_ENGINE_ERROR, code_of (&status), "%s:%d cannot be opened: %s",
                  choice->backend->name, choice->index, status.message);
   return device;
 }

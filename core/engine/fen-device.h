@@ -20,7 +20,8 @@ typedef struct {
 } FenDeviceChoice;
 
 /* Chooses by config->device and config->threads without opening anything. `notes` (char *, may be NULL) receives why
- * `auto` did not take a GPU. FEN_ENGINE_ERROR_DEVICE names the device asked for, the reason and what is there. */
+ * `auto` did not take a GPU. FEN_ENGINE_ERROR_DEVICE (_LOST: only a new process can use
+ * it) names the device asked for, the reason and what is there. */
 gboolean fen_device_choose (const FenConfig *config, FenDeviceChoice *choice, GPtrArray *notes, GError **error);
 
 /* What a run may take of it: the smaller of what is free (all of it where that is not known) and `memory_limit` (0 =

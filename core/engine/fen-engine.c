@@ -11,7 +11,8 @@
 static gboolean
 status_error (const FenStatus *status, FenEngineError code, const char *what, GError **error)
 {
-  g_set_error (error, FEN_ENGINE_ERROR, code, "%s: %s", what, status->message);
+  const gboolean lost = status->code == FEN_STATUS_DEVICE_LOST;
+  g_set_error (error, FEN_ENGINE_ERROR, lost ? FEN_ENGINE_ERROR_LOST : code, "%s: %s", what, status->message);
   return FALSE;
 }
 

@@ -25,6 +25,7 @@ typedef enum {
   FEN_ENGINE_ERROR_OUT_OF_MEMORY, /* planned to fit, but the allocation failed */
   FEN_ENGINE_ERROR_UNSUPPORTED,   /* an operation or setting that this back end or engine lacks */
   FEN_ENGINE_ERROR_DEVICE,        /* the device reported an error: the step's result is not to be used */
+  FEN_ENGINE_ERROR_LOST,          /* the same, and this process cannot use the device again */
 } FenEngineError;
 
 /* The name in the option table of the setting to change, for an error of this domain that has one; otherwise NULL. */

@@ -350,6 +350,21 @@ after_step (FenTrainer *trainer, GError **error)
   return !checkpoint_due (trainer) || checkpoint (trainer, FALSE, error);
 }
 
+/* After a lost device the first question is what is left of the run. */
+static gboolean
+fail_step (FenTrainer *trainer, GError **error)
+{
+  if (error == NULL || !g_error_matches (*error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_LOST))
+    return FALSE;
+  char *message = (*error)->message;
+  (*error)->message = trainer->checkpoint_step >= 0
+                          ? g_strdup_printf ("%s; the checkpoint of step %" G_GINT64_FORMAT " is intact",
+                                             message, trainer->checkpoint_step)
+                          : g_strdup_printf ("%s; there is no checkpoint yet", message);
+  g_free (message);
+  return FALSE;
+}
+
 gboolean
 fen_trainer_loop (FenTrainer *trainer, GError **error)
 {
@@ -372,7 +387,7 @@ fen_trainer_loop (FenTrainer *trainer, GError **error)
       if (fen_trainer_stop_wanted (trainer))
         break;
       if (!train_step (trainer, error) || !after_step (trainer, error))
-        return FALSE;
+        return fail_step (trainer, error);
     }
   if (trainer->n_timed > 0)
     fen_trainer_report_memory (trainer);

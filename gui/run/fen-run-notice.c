@@ -160,6 +160,9 @@ advice_for (const GError *error)
     return _ ("Change a setting so that the run needs less memory, or close other programs that use it.");
   if (g_error_matches (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_DEVICE))
     return _ ("Check that the device works and is not used up by another program, or choose another device.");
+  if (g_error_matches (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_LOST))
+    return _ ("Close Fenestra and start it again to use the graphics card, then resume the run from its last "
+              "checkpoint.");
   if (g_error_matches (error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_NO_SPACE))
     return _ ("Make room on the disk or choose another place for runs.");
   if (g_error_matches (error, FEN_TRAIN_ERROR, FEN_TRAIN_ERROR_CANNOT_WRITE))

@@ -144,6 +144,8 @@ fen_option_control_add_suggestion (FenOptionControl *self, const char *value, co
   g_ptr_array_add (self->suggestions, suggestion);
   if (self->suggest == NULL)
     add_suggest_button (self);
+  else
+    gtk_menu_button_set_popover (GTK_MENU_BUTTON (self->suggest), NULL); /* a list that was shown is made anew */
 }
 
 /* ---- files ---- */

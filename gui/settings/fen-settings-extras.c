@@ -81,6 +81,23 @@ suggest_devices (FenSettingsPages *self)
   fen_option_row_add_suggestion (row, "cuda", _ ("Graphics Card"), _ ("Never the processor"));
 }
 
+/* Where there are several cards, each can be chosen: "cuda" alone is the first. */
+static void
+suggest_cards (FenSettingsPages *self, int n_cards)
+{
+  FenOptionRow *row = fen_settings_pages_find_row (self, "device");
+  const int known = GPOINTER_TO_INT (g_object_get_data (G_OBJECT (row), "n-cards"));
+  for (int i = known; n_cards > 1 && i < n_cards; i++)
+    {
+      g_autofree char *value = g_strdup_printf ("cuda:%d", i);
+      /* TRANSLATORS: one of several graphics cards, counted from 1. */
+      g_autofree char *title = g_strdup_printf (_ ("Graphics Card %d"), i + 1);
+      fen_option_row_add_suggestion (row, value, title, NULL);
+    }
+  if (n_cards > 1)
+    g_object_set_data (G_OBJECT (row), "n-cards", GINT_TO_POINTER (MAX (known, n_cards)));
+}
+
 static void
 add_placeholders (FenSettingsPages *self)
 {
@@ -173,4 +190,5 @@ fen_settings_extras_update (FenSettingsPages *self, FenSettings *settings, FenSe
   update_batch (self, config);
   update_chunks (self, config);
   update_device (self, facts);
+  suggest_cards (self, fen_settings_facts_get_n_cards (facts));
 }

@@ -330,6 +330,13 @@ fen_settings_facts_get_device_name (FenSettingsFacts *self)
   return self->plan != NULL ? self->plan->device_name : NULL;
 }
 
+int
+fen_settings_facts_get_n_cards (FenSettingsFacts *self)
+{
+  g_return_val_if_fail (FEN_IS_SETTINGS_FACTS (self), 0);
+  return self->plan != NULL ? self->plan->n_cards : 0;
+}
+
 const GPtrArray *
 fen_settings_facts_get_notes (FenSettingsFacts *self)
 {

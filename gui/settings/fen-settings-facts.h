@@ -30,6 +30,8 @@ const char *fen_settings_facts_get_plan_error (FenSettingsFacts *self, const Fen
 gboolean fen_settings_facts_get_device (FenSettingsFacts *self, guint64 *available, guint64 *total,
                                         gboolean *is_cpu);
 const char *fen_settings_facts_get_device_name (FenSettingsFacts *self);
+/* How many graphics cards there are to choose from; 0 while not known. */
+int fen_settings_facts_get_n_cards (FenSettingsFacts *self);
 /* Why `auto` did not take a graphics card, ... (GPtrArray of char *). */
 const GPtrArray *fen_settings_facts_get_notes (FenSettingsFacts *self);
 /* "llama · 10,123,456 parameters · own window 4,096" and what is wrong with the model, if so. */

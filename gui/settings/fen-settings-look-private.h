@@ -13,6 +13,7 @@ typedef struct {
   gboolean has_device, is_cpu;
   guint64 available, total;
   char *device_name;
+  int n_cards; /* graphics cards that could be chosen */
   GPtrArray *notes; /* char *: of the device's choice, the model and the plan */
 
   char *model_text, *model_error;

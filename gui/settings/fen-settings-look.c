@@ -33,6 +33,18 @@ set_device (FenPlanLook *look, const FenDeviceProperties *device, guint64 availa
   look->device_name = g_strdup (device->name);
 }
 
+/* Only counted: to know a card's name or memory is to open it, which takes some of its memory. */
+static int
+count_cards (void)
+{
+  FenBackendList list;
+  fen_device_list (&list);
+  for (const FenBackendInfo *info = list.backends; info->name != NULL; info++)
+    if (g_str_equal (info->name, "cuda"))
+      return info->n_devices;
+  return 0;
+}
+
 static gboolean
 look_at_device (FenPlanLook *look, const FenConfig *config)
 {
@@ -188,6 +200,7 @@ fen_plan_look_new (const FenConfig *config)
 {
   FenPlanLook *look = g_new0 (FenPlanLook, 1);
   look->notes = g_ptr_array_new_with_free_func (g_free);
+  look->n_cards = count_cards ();
   const gboolean device = look_at_device (look, config);
   if (look_at_model (look, config) && check_settings (look, config) && device)
     look_at_plan (look, config);

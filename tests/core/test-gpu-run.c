@@ -5,6 +5,7 @@
 #include "core/base/fen-io.h"
 #include "core/engine/fen-plan.h"
 #include "core/train/fen-metrics.h"
+#include "core/train/fen-run-folder.h"
 #include "tests/support/fake-cuda.h"
 #include "tests/support/fake-nvml.h"
 #include "tests/support/patience.h"
@@ -229,6 +230,46 @@ test_lost (Place *place, gconstpointer data)
   g_free (outcome.log);
 }
 
+/* An illegal access in a kernel: the process cannot use the card any more. The run ends saying so, its last checkpoint
+ * is whole, and a process for which the card works goes on from it. */
+static void
+test_lost_for_good (Place *place, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (FenConfig) config = make_config (place, 1000000);
+  FenTrainerStatus status = { 0 };
+  config->checkpoint_interval = 2;
+  g_autoptr (FenTrainer) trainer = fen_trainer_new (config, &error);
+  g_assert_no_error (error);
+  fen_trainer_start (trainer);
+  while (status.checkpoint_step < 2 && !fen_trainer_is_final (trainer))
+    {
+      g_usleep (1000);
+      fen_trainer_status (trainer, &status);
+    }
+  g_atomic_int_set (&place->cuda->lost, 1);
+  g_assert_false (fen_trainer_join (trainer, &error));
+  g_assert_error (error, FEN_ENGINE_ERROR, FEN_ENGINE_ERROR_LOST);
+  g_assert_nonnull (strstr (error->message, "restart the application to use it again"));
+  g_assert_nonnull (strstr (error->message, "is intact"));
+  g_clear_error (&error);
+
+  g_autofree char *path = fen_trainer_run_path (trainer);
+  g_autoptr (FenRunInfo) before = fen_run_info (path);
+  g_assert_cmpint (before->status, ==, FEN_RUN_FAILED);
+  g_assert_cmpint (before->checkpoint_step, >=, 2);
+  g_atomic_int_set (&place->cuda->lost, 0);
+  const gint64 steps = before->checkpoint_step + 3;
+  g_autoptr (FenTrainer) again = fen_trainer_new_resume (path, steps, &error);
+  g_assert_no_error (error);
+  fen_trainer_start (again);
+  g_assert_true (fen_trainer_join (again, &error));
+  g_assert_no_error (error);
+  g_autoptr (FenRunInfo) after = fen_run_info (path);
+  g_assert_cmpint (after->status, ==, FEN_RUN_FINISHED);
+  g_assert_cmpint (after->step, ==, steps);
+}
+
 /* ---- info ---- */
 
 static char *
@@ -299,6 +340,7 @@ main (int argc, char **argv)
   ADD ("/gpu-run/own-share", test_own_share);
   ADD ("/gpu-run/slice", test_slice);
   ADD ("/gpu-run/lost", test_lost);
+  ADD ("/gpu-run/lost-for-good", test_lost_for_good);
   g_test_add_func ("/gpu-run/info", test_info);
   g_test_add_func ("/gpu-run/info-unmonitored", test_info_unmonitored);
   return g_test_run ();

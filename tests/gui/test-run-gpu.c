@@ -193,6 +193,24 @@ test_whose_is_unknown (Place *place, gconstpointer data)
   abandon (session, window);
 }
 
+/* The window stays, and says what to do. */
+static void
+test_lost (Place *place, gconstpointer data)
+{
+  FenTrainerStatus status;
+  FenRunSession *session = start (place, 100000);
+  GtkWidget *window = show (session);
+  fen_gui_wait ((fen_run_session_status (session, &status), status.checkpoint_step >= 2), PATIENCE_MS);
+  g_atomic_int_set (&place->cuda->lost, 1);
+  fen_gui_wait (has_ended (session), PATIENCE_MS);
+  assert_shows (window, "Close Fenestra and start it again to use the graphics card");
+  assert_shows (window, "an illegal memory access was encountered");
+  assert_shows (window, "is intact");
+  fen_gui_picture (window, "run-gpu-lost-900");
+  fen_gui_destroy (window);
+  g_assert_finalize_object (session);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -202,5 +220,6 @@ main (int argc, char **argv)
 #define ADD(path, function) g_test_add (path, Place, NULL, set_up, function, tear_down)
   ADD ("/run-gpu/page", test_page);
   ADD ("/run-gpu/whose-is-unknown", test_whose_is_unknown);
+  ADD ("/run-gpu/lost", test_lost);
   return fen_gui_test_run ();
 }

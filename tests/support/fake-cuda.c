@@ -61,8 +61,7 @@ device_open (int index, const FenDeviceOptions *options, FenStatus *status)
 static FenStatusCode
 check (FenDevice *device, FenStatus *status)
 {
-  fake_cuda.n_checks++;
-  if (fake_cuda.lost_after == 0 || fake_cuda.n_checks <= fake_cuda.lost_after)
+  if (!__atomic_load_n (&fake_cuda.lost, __ATOMIC_SEQ_CST))
     return fen_backend_cpu ()->check (device, status);
   status->code = FEN_STATUS_DEVICE_LOST;
   snprintf (status->message, sizeof status->message,

@@ -15,7 +15,6 @@ typedef struct {
   uint64_t total_bytes;
   uint64_t overhead_bytes;
   int n_devices;
-  int lost_after; /* the device is lost at the check after so many; 0 = never */
+  int lost;       /* the next check finds that the device is lost; read and written atomically */
   int n_measured; /* the products of fen_peak_measure that came in; they are not computed */
-  int n_checks;
 } FakeCuda;
