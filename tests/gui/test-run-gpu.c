@@ -5,6 +5,7 @@
 #include "core/base/fen-io.h"
 #include "gui/chart/fen-chart.h"
 #include "gui/run/fen-run-data.h"
+#include "gui/settings/fen-settings-facts.h"
 #include "tests/gui/fen-gui-test.h"
 #include "tests/support/fake-cuda.h"
 #include "tests/support/fake-nvml.h"
@@ -211,6 +212,34 @@ test_lost (Place *place, gconstpointer data)
   g_assert_finalize_object (session);
 }
 
+/* Two cards can each be chosen, and the settings know the chosen one's memory. */
+static void
+test_settings (Place *place, gconstpointer data)
+{
+  place->cuda->n_devices = 2;
+  FenSettings *settings = fen_settings_new ();
+  fen_settings_set_text (settings, fen_config_find_option ("model"), "1M");
+  fen_settings_set_text (settings, fen_config_find_option ("tokenizer"), "bytes");
+  fen_settings_set_text (settings, fen_config_find_option ("device"), "cuda:1");
+  FenSettingsFacts *facts = fen_settings_facts_new (settings);
+  guint64 available = 0, total = 0;
+  gboolean is_cpu = TRUE;
+  fen_gui_wait (!fen_settings_facts_is_busy (facts), PATIENCE_MS);
+  g_assert_cmpint (fen_settings_facts_get_n_cards (facts), ==, 2);
+  g_assert_true (fen_settings_facts_get_device (facts, &available, &total, &is_cpu));
+  g_assert_false (is_cpu);
+  g_assert_cmpuint (total, ==, place->cuda->total_bytes);
+  g_assert_cmpuint (available, ==, place->cuda->total_bytes / 2);
+  g_assert_cmpstr (fen_settings_facts_get_device_name (facts), ==, "NVIDIA GeForce RTX 3090");
+  g_assert_null (fen_settings_facts_get_plan_error (facts, NULL));
+
+  fen_settings_set_text (settings, fen_config_find_option ("device"), "cuda:2");
+  fen_gui_wait (!fen_settings_facts_is_busy (facts), PATIENCE_MS);
+  g_assert_nonnull (strstr (fen_settings_facts_get_plan_error (facts, NULL), "this machine has 2 (0 to 1)"));
+  g_assert_finalize_object (facts);
+  g_assert_finalize_object (settings);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -221,5 +250,6 @@ main (int argc, char **argv)
   ADD ("/run-gpu/page", test_page);
   ADD ("/run-gpu/whose-is-unknown", test_whose_is_unknown);
   ADD ("/run-gpu/lost", test_lost);
+  ADD ("/run-gpu/settings", test_settings);
   return fen_gui_test_run ();
 }
