@@ -70,7 +70,7 @@ typedef struct {
   FenEventLevel level; /* "level": info, warning, error */
   char event
       [FEN_EVENT_NAME_BYTES]; /* "event": start, resume, checkpoint, checkpoint-failed, damaged-checkpoint,
-                                     * not-finite, pause, continue, metrics-failed, end, ... */
+                                     * not-finite, pause, continue, metrics-failed, gpu-lost, end, ... */
   char text[FEN_EVENT_TEXT_BYTES]; /* "text": one line for people */
 } FenSample;
 

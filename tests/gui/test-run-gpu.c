@@ -5,7 +5,7 @@
 #include "core/base/fen-io.h"
 #include "gui/chart/fen-chart.h"
 #include "gui/run/fen-run-data.h"
-#include "gui/settings/fen-settings-facts.h"
+#include "gui/settings/fen-settings-dialog.h"
 #include "tests/gui/fen-gui-test.h"
 #include "tests/support/fake-cuda.h"
 #include "tests/support/fake-nvml.h"
@@ -212,6 +212,18 @@ test_lost (Place *place, gconstpointer data)
   g_assert_finalize_object (session);
 }
 
+static GtkWidget *
+find_suggestions (GtkWidget *root, const char *tooltip)
+{
+  if (GTK_IS_MENU_BUTTON (root) && g_strcmp0 (gtk_widget_get_tooltip_text (root), tooltip) == 0)
+    return root;
+  GtkWidget *found = NULL;
+  for (GtkWidget *child = gtk_widget_get_first_child (root); child != NULL && found == NULL;
+       child = gtk_widget_get_next_sibling (child))
+    found = find_suggestions (child, tooltip);
+  return found;
+}
+
 /* Two cards can each be chosen, and the settings know the chosen one's memory. */
 static void
 test_settings (Place *place, gconstpointer data)
@@ -232,6 +244,22 @@ test_settings (Place *place, gconstpointer data)
   g_assert_cmpuint (available, ==, place->cuda->total_bytes / 2);
   g_assert_cmpstr (fen_settings_facts_get_device_name (facts), ==, "NVIDIA GeForce RTX 3090");
   g_assert_null (fen_settings_facts_get_plan_error (facts, NULL));
+
+  GtkWidget *dialog = fen_settings_dialog_new (NULL, settings, facts);
+  gtk_window_present (GTK_WINDOW (dialog));
+  fen_gui_settle (dialog);
+  GtkWidget *button = find_suggestions (dialog, "Suggestions for Device");
+  g_assert_nonnull (button);
+  gtk_menu_button_popup (GTK_MENU_BUTTON (button));
+  assert_shows (GTK_WIDGET (gtk_menu_button_get_popover (GTK_MENU_BUTTON (button))), "Graphics Card 2");
+  /* Looked at again, they are not there twice. */
+  fen_settings_facts_refresh (facts);
+  fen_gui_wait (!fen_settings_facts_is_busy (facts), PATIENCE_MS);
+  g_autofree char *all
+      = fen_gui_all_text (GTK_WIDGET (gtk_menu_button_get_popover (GTK_MENU_BUTTON (button))));
+  g_assert_true (strstr (all, "Graphics Card 2") == g_strrstr (all, "Graphics Card 2"));
+  gtk_menu_button_popdown (GTK_MENU_BUTTON (button));
+  fen_gui_destroy (dialog);
 
   fen_settings_set_text (settings, fen_config_find_option ("device"), "cuda:2");
   fen_gui_wait (!fen_settings_facts_is_busy (facts), PATIENCE_MS);
