@@ -1,15 +1,21 @@
-/* bench-train.c: how fast is a training step, against what this machine's BLAS can do?
+/* bench-train.c: how fast is a training step, against what this machine's BLAS or this card can do?
  *
- *   bench-train [--model gpt2] [--rows 1] [--tokens 1024] [--steps 5] [--threads 0] [--dtype f32|bf16]
- *               [--gradient-checkpointing] [--chunk-size N] [--window N] [--json]
+ *   bench-train [--device cpu|cuda] [--model gpt2] [--rows 1] [--tokens 1024] [--micro-batches 1] [--steps 5]
+ *               [--threads 0] [--dtype f32|bf16|f16] [--gradient-checkpointing] [--chunk-size N] [--window N] [--json]
  *
  * FLOPs of a step as engine.md counts them (forward and backward, in-window pairs, nothing for recomputation), over
- * its time including the update, divided by the rate of a 2048^3 cblas_sgemm on the same number of threads. The two
- * alternate, so that a busy machine slows both; the ratio is the median of the steps'. A table says where the time
- * went: each operation is called through a table of functions that measures and passes on.
+ * its time including the update. On the CPU that is divided by the rate of a 2048^3 cblas_sgemm on the same number of
+ * threads; the two alternate, so that a busy machine slows both. On a card it is divided by the card's peak (MFU, see
+ * fen-peak.h). Figures are medians of the steps.
+ *
+ * A table says where the time went: each operation is called through a table of functions that measures and passes on.
+ * A card works while the program goes on, so there the table comes from one more step that waits after each operation:
+ * its sum is more than a step's time, by the waiting.
  */
 #include "tests/support/engine-fixture.h"
 #include "core/base/fen-json.h"
+#include "core/engine/fen-peak.h"
+#include "core/monitor/fen-gpu-monitor.h"
 #include <cblas.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,12 +33,15 @@ typedef struct {
 /* One bench, one process: the measuring table has nowhere else to keep its counts. */
 static const FenBackend *real;
 static Clock clocks[FEN_N_OPS];
+static gboolean waiting; /* after each operation, until it is done */
 
 #define MEASURED(function, op, Type, work)                                                                   \
   static void measured_##function (FenDevice *device, FenStream *stream, const Type *params)                 \
   {                                                                                                          \
     gint64 start = g_get_monotonic_time ();                                                                  \
     real->function (device, stream, params);                                                                 \
+    if (waiting)                                                                                             \
+      real->synchronize (device, stream);                                                                    \
     clocks[op].name = #function;                                                                             \
     clocks[op].us += g_get_monotonic_time () - start;                                                        \
     clocks[op].calls++;                                                                                      \
@@ -63,7 +72,6 @@ MEASURED (adamw8, FEN_OP_ADAMW8, FenAdamW8, 0)
 static void
 measure_table (FenBackend *table)
 {
-  real = fen_backend_cpu ();
   *table = *real;
   table->gemm = measured_gemm;
   table->embedding_forward = measured_embedding_forward;
@@ -118,19 +126,54 @@ median (double *values, gint64 n)
 }
 
 typedef struct {
-  gint64 steps;
+  gint64 steps, micro_batches;
   gboolean json;
+  FenPeak peak; /* of a card */
   double *blas, *step, *ratio, *seconds;
+  gint64 clocked; /* steps that the clocks have */
+  FenGpuSample gpu;
 } Bench;
+
+/* The rate that a step is held against, now. */
+static double
+yardstick (const EngineFixture *f, const Bench *bench, float *a, float *b, float *c)
+{
+  return f->properties.host_memory ? sgemm_rate (f->properties.units, a, b, c) : bench->peak.flops;
+}
+
+static gboolean
+train (EngineFixture *f, const Bench *bench, const FenBatch *batch, GError **error)
+{
+  const double n = (double)(batch->rows * batch->row_tokens * bench->micro_batches);
+  const FenUpdate update
+      = { .learning_rate = 1e-4, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .grad_clip = 1 };
+  FenUpdateResult result;
+  for (gint64 i = 0; i < bench->micro_batches; i++)
+    if (!fen_engine_micro_step (f->engine, batch, 1.0 / n, error))
+      return FALSE;
+  return fen_engine_update (f->engine, &update, &result, error);
+}
+
+/* Where a card's time goes. */
+static gboolean
+clock_card (EngineFixture *f, Bench *bench, const FenBatch *batch, GError **error)
+{
+  char reason[FEN_GPU_REASON_BYTES];
+  fen_gpu_look_once (NULL, f->properties.pci_bus_id, &bench->gpu, reason);
+  memset (clocks, 0, sizeof clocks);
+  waiting = TRUE;
+  const gboolean ok = train (f, bench, batch, error);
+  waiting = FALSE;
+  bench->clocked = 1;
+  return ok;
+}
 
 static gboolean
 measure (EngineFixture *f, Bench *bench, GError **error)
 {
   const FenPlanSettings *s = fen_plan_settings (f->plan);
   const gint64 n = s->rows * s->row_tokens, vocab = fen_model_config (f->model)->vocab_size;
-  const double flops = fen_plan_flops_per_token (f->plan) * (double)n;
-  const FenUpdate update
-      = { .learning_rate = 1e-4, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .grad_clip = 1 };
+  const double flops = fen_plan_flops_per_token (f->plan) * (double)(n * bench->micro_batches);
   g_autofree gint32 *tokens = g_new (gint32, n), *targets = g_new (gint32, n);
   g_autofree float *a = g_new (float, SIZE *SIZE), *b = g_new (float, SIZE *SIZE),
                    *c = g_new (float, SIZE *SIZE);
@@ -141,95 +184,167 @@ measure (EngineFixture *f, Bench *bench, GError **error)
   engine_fixture_targets (tokens, s->rows, s->row_tokens, targets);
   for (gint64 i = 0; i < SIZE * SIZE; i++)
     a[i] = b[i] = (float)(i % 17) * 0.01f;
-  for (gint64 i = -1; i < bench->steps; i++) /* the first warms up */
+  for (gint64 i = f->properties.host_memory ? -1 : -3; i < bench->steps; i++) /* the first ones warm up */
     {
-      FenUpdateResult result;
-      double before = sgemm_rate (f->properties.units, a, b, c), after;
-      gint64 start;
-
+      const double before = yardstick (f, bench, a, b, c);
       if (i == 0)
         memset (clocks, 0, sizeof clocks);
-      start = g_get_monotonic_time ();
-      if (!fen_engine_micro_step (f->engine, &batch, 1.0 / (double)n, error)
-          || !fen_engine_update (f->engine, &update, &result, error))
+      const gint64 start = g_get_monotonic_time ();
+      if (!train (f, bench, &batch, error))
         return FALSE;
-      start = g_get_monotonic_time () - start;
-      after = sgemm_rate (f->properties.units, a, b, c);
+      const gint64 end = g_get_monotonic_time ();
+      const double after = yardstick (f, bench, a, b, c);
       if (i < 0)
         continue;
-      bench->seconds[i] = (double)start * 1e-6;
+      bench->seconds[i] = (double)(end - start) * 1e-6;
       bench->blas[i] = (before + after) / 2;
       bench->step[i] = flops / bench->seconds[i];
-      bench->ratio[i] = bench->step[i] / bench->blas[i];
+      bench->ratio[i] = bench->blas[i] > 0 ? bench->step[i] / bench->blas[i] : 0;
     }
-  return TRUE;
+  bench->clocked = bench->steps;
+  return f->properties.host_memory || clock_card (f, bench, &batch, error);
+}
+
+/* The medians, in the order in which they are printed. */
+typedef struct {
+  double seconds, tokens_per_second, step, blas, ratio;
+} Figures;
+
+static Figures
+find_figures (const EngineFixture *f, Bench *bench)
+{
+  const FenPlanSettings *s = fen_plan_settings (f->plan);
+  Figures figures = { .seconds = median (bench->seconds, bench->steps),
+                      .step = median (bench->step, bench->steps),
+                      .blas = median (bench->blas, bench->steps),
+                      .ratio = median (bench->ratio, bench->steps) };
+  figures.tokens_per_second = (double)(s->rows * s->row_tokens * bench->micro_batches) / figures.seconds;
+  return figures;
 }
 
 static void
-print (const EngineFixture *f, Bench *bench)
+print_json (const EngineFixture *f, const Bench *bench, const Figures *figures)
 {
-  double total = 0, ratio = median (bench->ratio, bench->steps), blas = median (bench->blas, bench->steps);
-  double step = median (bench->step, bench->steps), seconds = median (bench->seconds, bench->steps);
   const FenPlanSettings *s = fen_plan_settings (f->plan);
-
-  if (bench->json)
-    {
-      g_autoptr (FenJsonWriter) json = fen_json_writer_new (2);
-      gsize length;
-      fen_json_writer_begin_object (json, NULL);
-      fen_json_writer_string (json, "model", fen_model_name (f->model));
-      fen_json_writer_string (json, "device", f->properties.name);
-      fen_json_writer_int (json, "threads", f->properties.units);
-      fen_json_writer_int (json, "tokens", s->rows * s->row_tokens);
-      fen_json_writer_string (json, "schedule", fen_schedule_name (s->schedule));
-      fen_json_writer_double (json, "step_seconds", seconds);
-      fen_json_writer_double (json, "step_flops", step);
-      fen_json_writer_double (json, "sgemm_flops", blas);
-      fen_json_writer_double (json, "ratio", ratio);
-      fen_json_writer_begin_object (json, "milliseconds");
-      for (guint i = 0; i < FEN_N_OPS; i++)
-        if (clocks[i].calls > 0)
-          fen_json_writer_double (json, clocks[i].name, (double)clocks[i].us / 1e3 / (double)bench->steps);
-      fen_json_writer_end_object (json);
-      fen_json_writer_end_object (json);
-      printf ("%s\n", fen_json_writer_text (json, &length));
-      return;
-    }
-  printf ("%s on %s, %d threads, %s, %s\n", fen_model_name (f->model), f->properties.name,
-          f->properties.units, fen_schedule_name (s->schedule), s->attention_kernel);
-  printf ("step %.3f s, %.1f GFLOP/s; sgemm %d^3 %.1f GFLOP/s; ratio %.3f\n", seconds, step / 1e9, SIZE,
-          blas / 1e9, ratio);
+  g_autoptr (FenJsonWriter) json = fen_json_writer_new (2);
+  gsize length;
+  fen_json_writer_begin_object (json, NULL);
+  fen_json_writer_string (json, "model", fen_model_name (f->model));
+  fen_json_writer_string (json, "device", f->properties.name);
+  fen_json_writer_int (json, "threads", f->properties.units);
+  fen_json_writer_int (json, "tokens", s->rows * s->row_tokens);
+  fen_json_writer_int (json, "micro_batches", bench->micro_batches);
+  fen_json_writer_string (json, "schedule", fen_schedule_name (s->schedule));
+  fen_json_writer_string (json, "attention", s->attention_kernel);
+  fen_json_writer_double (json, "step_seconds", figures->seconds);
+  fen_json_writer_double (json, "tokens_per_second", figures->tokens_per_second);
+  fen_json_writer_double (json, "step_flops", figures->step);
+  fen_json_writer_double (json, f->properties.host_memory ? "sgemm_flops" : "peak_flops", figures->blas);
+  fen_json_writer_double (json, f->properties.host_memory ? "ratio" : "mfu", figures->ratio);
+  if (!f->properties.host_memory)
+    fen_json_writer_string (json, "peak_source", fen_peak_source_name (bench->peak.source));
+  fen_json_writer_int (json, "planned_bytes", (gint64)fen_plan_device_bytes (f->plan));
+  if (bench->gpu.has_process)
+    fen_json_writer_int (json, "process_bytes", (gint64)bench->gpu.process_bytes);
+  fen_json_writer_begin_object (json, "milliseconds");
   for (guint i = 0; i < FEN_N_OPS; i++)
-    total += (double)clocks[i].us / 1e3 / (double)bench->steps;
+    if (clocks[i].calls > 0)
+      fen_json_writer_double (json, clocks[i].name, (double)clocks[i].us / 1e3 / (double)bench->clocked);
+  fen_json_writer_end_object (json);
+  fen_json_writer_end_object (json);
+  printf ("%s\n", fen_json_writer_text (json, &length));
+}
+
+static void
+print_clocks (const Bench *bench)
+{
+  double total = 0;
+  for (guint i = 0; i < FEN_N_OPS; i++)
+    total += (double)clocks[i].us / 1e3 / (double)bench->clocked;
   for (guint i = 0; i < FEN_N_OPS; i++)
     if (clocks[i].calls > 0)
       {
-        double ms = (double)clocks[i].us / 1e3 / (double)bench->steps;
+        const double ms = (double)clocks[i].us / 1e3 / (double)bench->clocked;
         printf ("%-20s %6" G_GINT64_FORMAT " calls %9.2f ms %5.1f%%", clocks[i].name,
-                clocks[i].calls / bench->steps, ms, 100 * ms / total);
+                clocks[i].calls / bench->clocked, ms, 100 * ms / total);
         if (clocks[i].flops > 0)
           printf ("  %.1f GFLOP/s", clocks[i].flops / (double)clocks[i].us / 1e3);
         printf ("\n");
       }
 }
 
+static void
+print (const EngineFixture *f, Bench *bench)
+{
+  const FenPlanSettings *s = fen_plan_settings (f->plan);
+  const Figures figures = find_figures (f, bench);
+
+  if (bench->json)
+    {
+      print_json (f, bench, &figures);
+      return;
+    }
+  printf ("%s on %s, %d %s, %s, %s, %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT " x %" G_GINT64_FORMAT
+          " tokens\n",
+          fen_model_name (f->model), f->properties.name, f->properties.units,
+          f->properties.host_memory ? "threads" : "SMs", fen_schedule_name (s->schedule), s->attention_kernel,
+          bench->micro_batches, s->rows, s->row_tokens);
+  if (f->properties.host_memory)
+    printf ("step %.3f s, %.0f tokens/s, %.1f GFLOP/s; sgemm %d^3 %.1f GFLOP/s; ratio %.3f\n",
+            figures.seconds, figures.tokens_per_second, figures.step / 1e9, SIZE, figures.blas / 1e9,
+            figures.ratio);
+  else
+    {
+      g_autofree char *peak = fen_peak_text (bench->peak);
+      printf ("step %.1f ms, %.0f tokens/s, %.1f TFLOP/s, MFU %.3f of %s\n", 1e3 * figures.seconds,
+              figures.tokens_per_second, figures.step / 1e12, figures.ratio, peak);
+      printf ("memory planned %.1f MiB, of this process %.1f MiB, measured beside the arena %.1f MiB\n",
+              (double)fen_plan_device_bytes (f->plan) / 1048576, (double)bench->gpu.process_bytes / 1048576,
+              (double)f->properties.overhead_bytes / 1048576);
+    }
+  print_clocks (bench);
+}
+
+/* Before the engine takes its memory. */
+static gboolean
+open_device (EngineFixture *f, Bench *bench, const FenConfig *config, const FenBackend *table, GError **error)
+{
+  FenStatus status = { 0 };
+  FenDeviceProperties properties;
+  const FenDeviceOptions options = { .threads = (int)config->threads };
+  if (real->device_properties (0, &options, &properties, &status) && !properties.host_memory)
+    {
+      bench->peak = fen_peak_published (&properties);
+      FenDevice *device = bench->peak.source == FEN_PEAK_UNKNOWN ? real->open (0, &options, &status) : NULL;
+      if (device != NULL)
+        {
+          bench->peak = fen_peak_measure (real, device, &properties, &status);
+          real->close (device);
+        }
+    }
+  return engine_fixture_open (f, config, FEN_PLAN_TRAIN, 0, table, error);
+}
+
 int
 main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *model = NULL, *dtype = NULL;
+  g_autofree char *model = NULL, *dtype = NULL, *device = NULL;
   gint64 rows = 1, tokens = 1024, threads = 0, chunk = 0, window = 0;
   gboolean checkpointing = FALSE, ok;
-  Bench bench = { .steps = 5 };
+  Bench bench = { .steps = 5, .micro_batches = 1 };
+  FenStatus status = { 0 };
   FenBackend table;
   EngineFixture f = { 0 };
   g_autoptr (FenConfig) config = NULL;
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   const GOptionEntry entries[]
-      = { { "model", 0, 0, G_OPTION_ARG_STRING, &model, "preset or folder", "NAME" },
-          { "dtype", 0, 0, G_OPTION_ARG_STRING, &dtype, "f32 or bf16", "TYPE" },
+      = { { "device", 0, 0, G_OPTION_ARG_STRING, &device, "cpu or cuda", "NAME" },
+          { "model", 0, 0, G_OPTION_ARG_STRING, &model, "preset or folder", "NAME" },
+          { "dtype", 0, 0, G_OPTION_ARG_STRING, &dtype, "f32, bf16 or f16", "TYPE" },
           { "rows", 0, 0, G_OPTION_ARG_INT64, &rows, "rows of a batch", "N" },
           { "tokens", 0, 0, G_OPTION_ARG_INT64, &tokens, "tokens of a row", "N" },
+          { "micro-batches", 0, 0, G_OPTION_ARG_INT64, &bench.micro_batches, "of a step", "N" },
           { "steps", 0, 0, G_OPTION_ARG_INT64, &bench.steps, "steps to measure", "N" },
           { "threads", 0, 0, G_OPTION_ARG_INT64, &threads, "0 = all", "N" },
           { "chunk-size", 0, 0, G_OPTION_ARG_INT64, &chunk, "exact chunking", "TOKENS" },
@@ -245,13 +360,20 @@ main (int argc, char **argv)
       return 2;
     }
   bench.steps = CLAMP (bench.steps, 1, 1000);
+  bench.micro_batches = CLAMP (bench.micro_batches, 1, 1000);
+  real = fen_backend_find (device != NULL ? device : "cpu", &status);
+  if (real == NULL)
+    {
+      fprintf (stderr, "bench-train: %s\n", status.message);
+      return 2;
+    }
   config = engine_fixture_config (model != NULL ? model : "gpt2", rows, tokens);
   config->threads = threads;
   config->gradient_checkpointing = checkpointing;
   config->use_chunked_training = chunk > 0;
   config->chunk_size = chunk;
-  config->amp = dtype != NULL && strcmp (dtype, "bf16") == 0;
-  config->amp_dtype = FEN_AMP_BF16;
+  config->amp = dtype != NULL && (strcmp (dtype, "bf16") == 0 || strcmp (dtype, "f16") == 0);
+  config->amp_dtype = dtype != NULL && strcmp (dtype, "f16") == 0 ? FEN_AMP_FP16 : FEN_AMP_BF16;
   if (window > 0)
     {
       config->window_size = window;
@@ -262,7 +384,7 @@ main (int argc, char **argv)
   bench.ratio = g_new0 (double, bench.steps);
   bench.seconds = g_new0 (double, bench.steps);
   measure_table (&table);
-  ok = engine_fixture_open (&f, config, FEN_PLAN_TRAIN, 0, &table, &error) && measure (&f, &bench, &error);
+  ok = open_device (&f, &bench, config, &table, &error) && measure (&f, &bench, &error);
   if (ok)
     print (&f, &bench);
   else
