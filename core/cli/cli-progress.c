@@ -15,10 +15,10 @@
 
 struct _CliProgress {
   CliProgressMode mode;
-  FenSample train; /* last of its kind; step 0 = none yet */
-  guint64 rss_bytes;
-  gint64 last_line_us; /* when a step line was shown */
-  gint64 last_step;    /* its step */
+  FenSample train;      /* last of its kind; step 0 = none yet */
+  guint64 memory_bytes; /* of the device, by this process; 0 = not known */
+  gint64 last_line_us;  /* when a step line was shown */
+  gint64 last_step;     /* its step */
   FenTrainerPhase phase;
   guint n_notes;
   gboolean live_line; /* the cursor stands behind a line that will be rewritten */
@@ -81,7 +81,7 @@ format_rate (double tokens_per_second)
   return g_strdup_printf ("%.0f", tokens_per_second);
 }
 
-/* "step 120/1000  loss 2.3456  lr 3.0e-04  12.3k tokens/s  ETA 2:10  memory 310 MiB" */
+/* "step 120/1000  loss 2.3456  lr 3.0e-04  12.3k tokens/s  ETA 2:10  memory 310 MiB  MFU 31.2%": MFU on cards alone */
 static char *
 step_line (CliProgress *progress, FenTrainer *trainer)
 {
@@ -89,12 +89,16 @@ step_line (CliProgress *progress, FenTrainer *trainer)
   fen_trainer_status (trainer, &status);
   g_autofree char *rate = format_rate (status.tokens_per_second);
   g_autofree char *eta = format_duration (status.eta_seconds);
-  g_autofree char *memory = progress->rss_bytes > 0 ? fen_format_bytes (progress->rss_bytes) : g_strdup ("-");
+  g_autofree char *memory
+      = progress->memory_bytes > 0 ? fen_format_bytes (progress->memory_bytes) : g_strdup ("-");
+  g_autofree char *mfu = isfinite (progress->train.mfu)
+                             ? g_strdup_printf ("  MFU %.1f%%", 100 * progress->train.mfu)
+                             : g_strdup ("");
   return g_strdup_printf ("step %" G_GINT64_FORMAT "/%" G_GINT64_FORMAT
                           "  loss %.4f  lr %.2e  %s tokens/s  ETA %s  "
-                          "memory %s",
+                          "memory %s%s",
                           progress->train.step, status.steps, progress->train.loss,
-                          progress->train.learning_rate, rate, eta, memory);
+                          progress->train.learning_rate, rate, eta, memory, mfu);
 }
 
 static int
@@ -147,8 +151,8 @@ take_sample (CliProgress *progress, FenTrainer *trainer, const FenSample *sample
 {
   if (sample->kind == FEN_SAMPLE_TRAIN)
     progress->train = *sample;
-  else if (sample->kind == FEN_SAMPLE_MEMORY && sample->has_host)
-    progress->rss_bytes = sample->process_rss_bytes;
+  else if (sample->kind == FEN_SAMPLE_MEMORY && sample->has_device_process)
+    progress->memory_bytes = sample->device_process_bytes;
 
   if (progress->mode == CLI_PROGRESS_JSON)
     {

@@ -311,6 +311,30 @@ test_info (void)
   g_assert_true (json_object_get_null_member (card, "not_monitored"));
 }
 
+/* The terminal's line has MFU on a card, and the log of an fp32 run says that it cannot be much. */
+static void
+test_progress (Place *place, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = g_build_filename (place->folder, "text.txt", NULL);
+  g_autofree char *runs = g_build_filename (place->folder, "runs", NULL);
+  g_autofree char *out = NULL;
+  g_autoptr (GSubprocess) process = g_subprocess_new (
+      G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, g_getenv ("FENESTRA_CLI"), "train", "--device", "cuda",
+      "--model", "nano", "--tokenizer", "bytes", "--dataset-file", text, "--output-dir", runs,
+      "--max-seq-len", "64", "--threads", "1", "--no-amp", "--steps", "12", NULL);
+  g_assert_no_error (error);
+  g_assert_true (g_subprocess_communicate_utf8 (process, NULL, NULL, &out, NULL, &error));
+  g_assert_true (g_subprocess_get_successful (process));
+  g_assert_nonnull (strstr (out, "step 12/12  loss "));
+  g_assert_nonnull (strstr (out, "  MFU 0."));
+  g_autoptr (GDir) folder = g_dir_open (runs, 0, NULL);
+  g_autofree char *log = g_build_filename (runs, g_dir_read_name (folder), "log.txt", NULL);
+  g_autofree char *log_text = NULL;
+  g_assert_true (g_file_get_contents (log, &log_text, NULL, NULL));
+  g_assert_nonnull (strstr (log_text, "; fp32, as here, reaches a small part of it"));
+}
+
 /* Without the driver's library the card is there all the same, and why it is not monitored. */
 static void
 test_info_unmonitored (void)
@@ -341,6 +365,7 @@ main (int argc, char **argv)
   ADD ("/gpu-run/slice", test_slice);
   ADD ("/gpu-run/lost", test_lost);
   ADD ("/gpu-run/lost-for-good", test_lost_for_good);
+  ADD ("/gpu-run/progress", test_progress);
   g_test_add_func ("/gpu-run/info", test_info);
   g_test_add_func ("/gpu-run/info-unmonitored", test_info_unmonitored);
   return g_test_run ();
