@@ -26,6 +26,7 @@ write_run (FenJsonWriter *writer, const FenRunInfo *info)
   fen_json_writer_string (writer, "model", info->model);
   fen_json_writer_string (writer, "dataset", info->dataset);
   fen_json_writer_string (writer, "device", info->device);
+  fen_json_writer_string (writer, "peak", info->peak[0] != '\0' ? info->peak : NULL);
   fen_json_writer_int (writer, "parameters", info->parameters);
   fen_json_writer_int (writer, "checkpoint_step", info->checkpoint_step);
   fen_json_writer_boolean (writer, "has_model", info->has_model);
@@ -114,6 +115,11 @@ print_details (const FenRunInfo *info)
     {
       g_autofree char *line = cli_one_line (texts[i].value);
       g_print ("%-11s %s\n", texts[i].name, line);
+    }
+  if (info->peak[0] != '\0')
+    {
+      g_autofree char *peak = cli_one_line (info->peak);
+      g_print ("MFU         share of %s\n", peak);
     }
   g_print ("step        %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT ", %" G_GINT64_FORMAT " tokens\n",
            info->step, info->steps, info->tokens);

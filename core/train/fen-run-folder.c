@@ -213,6 +213,8 @@ fen_run_folder_write_state (FenRunFolder *folder, const FenRunInfo *info, GError
   fen_json_writer_string (writer, "model", info->model);
   fen_json_writer_string (writer, "dataset", info->dataset);
   fen_json_writer_string (writer, "device", info->device);
+  if (info->peak != NULL && info->peak[0] != '\0')
+    fen_json_writer_string (writer, "peak", info->peak);
   fen_json_writer_int (writer, "parameters", info->parameters);
   fen_json_writer_int (writer, "step", info->step);
   fen_json_writer_int (writer, "steps", info->steps);

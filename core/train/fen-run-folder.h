@@ -45,6 +45,7 @@ typedef struct {
   gint64 started, ended;  /* seconds since 1970; ended 0 = not yet, or not known */
   gint64 pid;             /* of the process that trains; 0 when none */
   char *model, *dataset, *device;
+  char *peak; /* what MFU is a share of: "989.4 TFLOP/s (dense bf16, published)"; "" = there is no MFU */
   gint64 parameters;
   gint64 checkpoint_step; /* newest checkpoint's; -1 = none */
   gboolean has_model;     /* model/ is there */

@@ -40,6 +40,7 @@ fen_run_info_free (FenRunInfo *info)
   g_free (info->model);
   g_free (info->dataset);
   g_free (info->device);
+  g_free (info->peak);
   g_free (info);
 }
 
@@ -102,6 +103,7 @@ read_state (FenRunInfo *info, GError **error)
          && read_text (object, path, "model", &info->model, error)
          && read_text (object, path, "dataset", &info->dataset, error)
          && read_text (object, path, "device", &info->device, error)
+         && read_text (object, path, "peak", &info->peak, error)
          && fen_json_get_int (object, path, "parameters", FALSE, 0, G_MAXINT64, &info->parameters, error)
          && fen_json_get_int (object, path, "step", TRUE, 0, G_MAXINT64, &info->step, error)
          && fen_json_get_int (object, path, "steps", TRUE, 0, G_MAXINT64, &info->steps, error)
@@ -171,6 +173,7 @@ fen_run_info (const char *path)
   info->model = g_strdup ("");
   info->dataset = g_strdup ("");
   info->device = g_strdup ("");
+  info->peak = g_strdup ("");
   info->loss = info->eval_loss = NAN;
   read_checkpoints (info);
 

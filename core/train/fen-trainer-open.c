@@ -58,21 +58,37 @@ static void
 find_peak (FenTrainer *trainer)
 {
   const FenDeviceChoice *choice = &trainer->choice;
-  const FenDType storage = fen_plan_settings (trainer->plan)->storage;
   FenStatus why = { 0 };
   if (strcmp (choice->properties.kind, "cuda") != 0)
     return;
   trainer->peak = fen_peak_published (&choice->properties);
   if (trainer->peak.source == FEN_PEAK_UNKNOWN)
     trainer->peak = fen_peak_measure (choice->backend, trainer->device, &choice->properties, &why);
-  g_autofree char *text = fen_peak_text (trainer->peak);
   if (trainer->peak.source == FEN_PEAK_UNKNOWN)
-    fen_trainer_note (trainer, g_strdup_printf ("MFU is not known: the peak of %s cannot be measured: %s",
-                                                choice->properties.name, why.message));
-  else
-    fen_trainer_note (
-        trainer, g_strdup_printf ("MFU is the share of %s%s", text,
-                                  storage == FEN_F32 ? "; fp32, as here, reaches a small part of it" : ""));
+    {
+      fen_trainer_note (trainer, g_strdup_printf ("MFU is not known: the peak of %s cannot be measured: %s",
+                                                  choice->properties.name, why.message));
+      return;
+    }
+  g_free (trainer->info->peak);
+  trainer->info->peak = fen_peak_text (trainer->peak);
+  if (fen_plan_settings (trainer->plan)->storage == FEN_F32)
+    fen_trainer_note (trainer, g_strdup ("MFU: fp32, as here, reaches a small part of a card's bf16 rate"));
+}
+
+/* The device, and what is watched and known of it. */
+static gboolean
+open_device (FenTrainer *trainer, GError **error)
+{
+  /* Equal bits run after run are what makes a resumed run the same run. On the CPU they cost nothing. */
+  trainer->choice.options.deterministic = trainer->choice.properties.host_memory;
+  trainer->device = fen_device_open (&trainer->choice, error);
+  if (trainer->device == NULL)
+    return FALSE;
+  if (trainer->choice.properties.pci_bus_id[0] != '\0')
+    trainer->gpu = fen_gpu_monitor_new (NULL, trainer->choice.properties.pci_bus_id);
+  find_peak (trainer);
+  return TRUE;
 }
 
 /* What a person who reads the log wants to know first. */
@@ -97,6 +113,8 @@ log_beginning (FenTrainer *trainer)
   fen_trainer_log (trainer, "device %s: %s planned; schedule %s, attention %s",
                    trainer->choice.properties.name, device_bytes, fen_schedule_name (settings->schedule),
                    settings->attention_kernel);
+  if (trainer->info->peak[0] != '\0')
+    fen_trainer_log (trainer, "MFU is the share of %s", trainer->info->peak);
 }
 
 static void
@@ -146,20 +164,12 @@ fen_trainer_open (FenTrainer *trainer, GError **error)
   trainer->info->tokens = trainer->state.tokens;
   trainer->info->loss = trainer->state.loss;
   trainer->info->eval_loss = trainer->state.eval_loss;
-  if (!open_folder (trainer, error))
+  if (!open_device (trainer, error) || !open_folder (trainer, error))
     return FALSE;
   log_beginning (trainer);
   for (guint i = 0; i < trainer->damaged->len; i++)
     fen_trainer_event (trainer, FEN_EVENT_WARNING, "damaged-checkpoint", "%s",
                        (const char *)trainer->damaged->pdata[i]);
-  /* Equal bits run after run are what makes a resumed run the same run. On the CPU they cost nothing. */
-  trainer->choice.options.deterministic = trainer->choice.properties.host_memory;
-  trainer->device = fen_device_open (&trainer->choice, error);
-  if (trainer->device == NULL)
-    return FALSE;
-  if (trainer->choice.properties.pci_bus_id[0] != '\0')
-    trainer->gpu = fen_gpu_monitor_new (NULL, trainer->choice.properties.pci_bus_id);
-  find_peak (trainer);
   trainer->engine
       = fen_engine_new (trainer->plan, trainer->model, trainer->choice.backend, trainer->device, error);
   if (trainer->engine == NULL)

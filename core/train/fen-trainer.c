@@ -60,6 +60,7 @@ info_new (const FenConfig *config)
   info->model = g_strdup (config->model);
   info->dataset = g_strdup (config->dataset_file);
   info->device = g_strdup ("");
+  info->peak = g_strdup ("");
   info->steps = config->steps;
   info->loss = info->eval_loss = NAN;
   info->started = g_get_real_time () / G_USEC_PER_SEC;

@@ -113,6 +113,9 @@ fen_run_session_badge_details (FenRunSession *self)
   g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
   if (self->info != NULL && self->info->device[0] != '\0')
     add (lines, g_strdup_printf (_ ("Device: %s"), self->info->device));
+  if (self->info != NULL && self->info->peak[0] != '\0')
+    /* TRANSLATORS: model FLOPs utilisation; %s is a rate and where it comes from */
+    add (lines, g_strdup_printf (_ ("MFU is the share of %s"), self->info->peak));
   /* TRANSLATORS: how the memory of a step is used: resident, checkpoint or chunked */
   add (lines, g_strdup_printf (_ ("Schedule: %s"), fen_schedule_name (settings->schedule)));
   if (settings->adam8)
