@@ -8,7 +8,7 @@
  *     P = 2^(S - lse2)     dP = dO V^T     dS = P (dP - D), times 1 - tanh^2 under a soft cap
  *     dQ = scale dS K              dV = P^T dO      dK = scale dS^T Q
  *
- * Shared memory, one buffer for what streams by (V then K; Q, dO, then Q again):
+ * Shared memory, at most the 99 KB of sm_86, sm_89 and sm_120, one buffer for what streams by (V then K; Q, dO, Q again):
  *
  *     dQ:      Q (M, D)   dO (M, D)   V | K (N, D)        dS (M, N)
  *     dK, dV:  K (N, D)   V (N, D)    Q | dO | Q (M, D)   P | dS (M, N)
@@ -21,7 +21,7 @@ struct Aligned {
   bool q, k, v, d_o;
 };
 
-template <int RM>
+template <int RM, int TY>
 static __device__ __forceinline__ void
 load_statistics (const FenAttentionParams &p, int64_t b, int64_t h, int64_t i0, float (&lse2)[RM],
                  float (&delta)[RM])
@@ -30,7 +30,7 @@ load_statistics (const FenAttentionParams &p, int64_t b, int64_t h, int64_t i0, 
 #pragma unroll
   for (int i = 0; i < RM; i++)
     {
-      const int64_t query = i0 + threadIdx.x / FEN_SIMT_LANES * RM + i;
+      const int64_t query = i0 + threadIdx.x / FEN_SIMT_LANES + i * TY;
       lse2[i] = query < p.mask.nq ? p.lse2[row + query] : INFINITY;
       delta[i] = query < p.mask.nq ? p.delta[row + query] : 0;
     }
@@ -95,21 +95,23 @@ store_row (FenDType dtype, bool add, const FenHeadView &view, int64_t b, int64_t
 
 template <int D> struct QueryShape;
 template <> struct QueryShape<64> {
-  static constexpr int M = 64, N = 64, TY = 16;
+  static constexpr int M = 64, N = 64, TY = 16, RESIDENT = 3;
 };
 template <> struct QueryShape<128> {
-  static constexpr int M = 64, N = 32, TY = 16;
+  static constexpr int M = 64, N = 32, TY = 16, RESIDENT = 2;
 };
 template <> struct QueryShape<192> {
-  static constexpr int M = 32, N = 32, TY = 8;
+  static constexpr int M = 32, N = 32, TY = 16, RESIDENT = 2;
 };
 template <> struct QueryShape<256> {
-  static constexpr int M = 32, N = 16, TY = 8;
+  static constexpr int M = 32, N = 16, TY = 16, RESIDENT = 2;
 };
 
-template <int D, int M = QueryShape<D>::M, int N = QueryShape<D>::N, int TY = QueryShape<D>::TY>
+template <int D, int M = QueryShape<D>::M, int N = QueryShape<D>::N, int TY = QueryShape<D>::TY,
+          int RESIDENT = QueryShape<D>::RESIDENT>
 static __global__ void
-__launch_bounds__ (FEN_SIMT_LANES *TY, 2) simt_queries (const FenAttentionParams p, const Aligned aligned)
+__launch_bounds__ (FEN_SIMT_LANES *TY, RESIDENT)
+    simt_queries (const FenAttentionParams p, const Aligned aligned)
 {
   constexpr int RM = M / TY, RN = N / FEN_SIMT_LANES, pitch = fen_simt_pitch<D>;
   extern __shared__ float4 shared[];
@@ -122,7 +124,7 @@ __launch_bounds__ (FEN_SIMT_LANES *TY, 2) simt_queries (const FenAttentionParams
   float dq[RM][D / FEN_SIMT_LANES], lse2[RM], delta[RM];
 
   clear (dq);
-  load_statistics (p, b, h, i0, lse2, delta);
+  load_statistics<RM, TY> (p, b, h, i0, lse2, delta);
   fen_simt_load<M, D, TY> (qs, p.dtype, aligned.q, p.q, b, i0, h, (int)(i1 - i0), p.head_dim);
   fen_simt_load<M, D, TY> (os, p.dtype, aligned.d_o, p.d_o, b, i0, h, (int)(i1 - i0), p.head_dim);
   for (int t = 0; t < keys.tiles; t++)
@@ -134,21 +136,22 @@ __launch_bounds__ (FEN_SIMT_LANES *TY, 2) simt_queries (const FenAttentionParams
       __syncthreads (); /* the last K and dS are used up */
       fen_simt_load<N, D, TY> (kv, p.dtype, aligned.v, p.v, b, tile.j0, kv_head, n, p.head_dim);
       __syncthreads ();
-      fen_simt_scores<RM, RN, D> (os, kv, p.head_dim, dp);
+      fen_simt_scores<RM, RN, D, TY> (os, kv, p.head_dim, dp);
       __syncthreads ();
       fen_simt_load<N, D, TY> (kv, p.dtype, aligned.k, p.k, b, tile.j0, kv_head, n, p.head_dim);
       __syncthreads ();
-      fen_simt_scores<RM, RN, D> (qs, kv, p.head_dim, s);
-      fen_simt_finish_scores (p, b, i0, tile.j0, tile.stop, t < keys.full_begin || t >= keys.full_end, s);
+      fen_simt_scores<RM, RN, D, TY> (qs, kv, p.head_dim, s);
+      fen_simt_finish_scores<RM, RN, TY> (p, b, i0, tile.j0, tile.stop,
+                                          t < keys.full_begin || t >= keys.full_end, s);
       finish_gradients (p, s, lse2, delta, dp);
-      fen_simt_spread (ds, dp);
+      fen_simt_spread<RM, RN, TY> (ds, dp);
       __syncthreads ();
-      fen_simt_rows<RM, N, D> (ds, kv, n, dq);
+      fen_simt_rows<RM, N, D, TY> (ds, kv, n, dq);
     }
 #pragma unroll
   for (int i = 0; i < RM; i++)
     {
-      const int64_t query = i0 + threadIdx.x / FEN_SIMT_LANES * RM + i;
+      const int64_t query = i0 + threadIdx.x / FEN_SIMT_LANES + i * TY;
       if (query < i1)
         store_row (p.dtype, false, p.dq, b, query, h, p.head_dim, p.scale, dq[i]);
     }
@@ -158,21 +161,22 @@ __launch_bounds__ (FEN_SIMT_LANES *TY, 2) simt_queries (const FenAttentionParams
 
 template <int D> struct KeyShape;
 template <> struct KeyShape<64> {
-  static constexpr int M = 64, N = 64, TY = 16;
+  static constexpr int M = 64, N = 64, TY = 16, RESIDENT = 3;
 };
 template <> struct KeyShape<128> {
-  static constexpr int M = 32, N = 64, TY = 16;
+  static constexpr int M = 32, N = 64, TY = 16, RESIDENT = 2;
 };
 template <> struct KeyShape<192> {
-  static constexpr int M = 32, N = 32, TY = 8;
+  static constexpr int M = 32, N = 32, TY = 16, RESIDENT = 2;
 };
 template <> struct KeyShape<256> {
-  static constexpr int M = 16, N = 32, TY = 8;
+  static constexpr int M = 16, N = 32, TY = 16, RESIDENT = 2;
 };
 
-template <int D, int M = KeyShape<D>::M, int N = KeyShape<D>::N, int TY = KeyShape<D>::TY>
+template <int D, int M = KeyShape<D>::M, int N = KeyShape<D>::N, int TY = KeyShape<D>::TY,
+          int RESIDENT = KeyShape<D>::RESIDENT>
 static __global__ void
-__launch_bounds__ (FEN_SIMT_LANES *TY, 2) simt_keys (const FenAttentionParams p, const Aligned aligned)
+__launch_bounds__ (FEN_SIMT_LANES *TY, RESIDENT) simt_keys (const FenAttentionParams p, const Aligned aligned)
 {
   constexpr int RM = M / TY, RN = N / FEN_SIMT_LANES, RK = N / TY, C = D / FEN_SIMT_LANES,
                 pitch = fen_simt_pitch<D>;
@@ -196,26 +200,26 @@ __launch_bounds__ (FEN_SIMT_LANES *TY, 2) simt_keys (const FenAttentionParams p,
         const bool masked = i0 < range.full_begin || i0 + M > range.full_end;
         float s[RM][RN], dp[RM][RN], lse2[RM], delta[RM];
 
-        load_statistics (p, b, h, i0, lse2, delta);
+        load_statistics<RM, TY> (p, b, h, i0, lse2, delta);
         __syncthreads (); /* the last Q and dS are used up */
         fen_simt_load<M, D, TY> (stream, p.dtype, aligned.q, p.q, b, i0, h, m, p.head_dim);
         __syncthreads ();
-        fen_simt_scores<RM, RN, D> (stream, ks, p.head_dim, s);
-        fen_simt_finish_scores (p, b, i0, j0, j1, masked, s);
+        fen_simt_scores<RM, RN, D, TY> (stream, ks, p.head_dim, s);
+        fen_simt_finish_scores<RM, RN, TY> (p, b, i0, j0, j1, masked, s);
 #pragma unroll
         for (int i = 0; i < RM; i++)
 #pragma unroll
           for (int j = 0; j < RN; j++)
             dp[i][j] = probability (s[i][j], lse2[i]);
-        fen_simt_spread (ps, dp);
+        fen_simt_spread<RM, RN, TY> (ps, dp);
         __syncthreads ();
         fen_simt_load<M, D, TY> (stream, p.dtype, aligned.d_o, p.d_o, b, i0, h, m, p.head_dim);
         __syncthreads ();
         fen_simt_columns<RK, N, D> (ps, stream, m, dv);
-        fen_simt_scores<RM, RN, D> (stream, vs, p.head_dim, dp);
+        fen_simt_scores<RM, RN, D, TY> (stream, vs, p.head_dim, dp);
         finish_gradients (p, s, lse2, delta, dp);
         __syncthreads ();
-        fen_simt_spread (ps, dp);
+        fen_simt_spread<RM, RN, TY> (ps, dp);
         fen_simt_load<M, D, TY> (stream, p.dtype, aligned.q, p.q, b, i0, h, m, p.head_dim);
         __syncthreads ();
         fen_simt_columns<RK, N, D> (ps, stream, m, dk);

@@ -1,12 +1,14 @@
 /* fen-cuda-attention-simt-forward.cu: FlashAttention-2 forward (Dao 2023, algorithm 1) in fp32 arithmetic, for every
  * storage type, layout and head_dim.
  *
- * A block has a tile of M queries of one head and visits the key tiles that the mask leaves; K and V take turns in one
- * buffer. Shared memory stays under the 99 KB of sm_86 and sm_89, or under half of an SM where that helps:
+ * A block has a tile of M queries of one head and visits the key tiles that the mask leaves. Shared memory stays under
+ * the 99 KB of sm_86, sm_89 and sm_120:
  *
  *      Q (M, D)    K, then V (N, D)    P (M, N)        registers: O (M, D), row maximum and sum
  *
- * The sum is kept a lane (each has seen its own keys) and reduced once at the end.
+ * K and V take turns in one buffer. A second one, filled by cp.async while the first is used, was measured and lost: it
+ * costs blocks (H200, d 64: 36.4 TFLOP/s with 4 blocks on an SM, 35.1 with 3 and two buffers). The sum is kept a lane
+ * (each has seen its own keys) and reduced once at the end.
  */
 #include "kernels/cuda/fen-cuda-attention-simt.h"
 
@@ -14,16 +16,16 @@
 
 template <int D> struct Shape;
 template <> struct Shape<64> {
-  static constexpr int M = 64, N = 64, TY = 16;
+  static constexpr int M = 64, N = 64, TY = 16, RESIDENT = 4;
 };
 template <> struct Shape<128> {
-  static constexpr int M = 64, N = 64, TY = 16;
+  static constexpr int M = 64, N = 64, TY = 16, RESIDENT = 2;
 };
 template <> struct Shape<192> {
-  static constexpr int M = 64, N = 32, TY = 16;
+  static constexpr int M = 64, N = 32, TY = 16, RESIDENT = 2;
 };
 template <> struct Shape<256> {
-  static constexpr int M = 32, N = 32, TY = 8;
+  static constexpr int M = 32, N = 32, TY = 16, RESIDENT = 2;
 };
 
 struct Aligned {
@@ -88,9 +90,11 @@ finish_row (const FenAttentionParams &p, int64_t b, int64_t h, int64_t query, in
         = total == 0 ? -INFINITY : base * FEN_LN2 + logf (total);
 }
 
-template <int D, int M = Shape<D>::M, int N = Shape<D>::N, int TY = Shape<D>::TY>
+template <int D, int M = Shape<D>::M, int N = Shape<D>::N, int TY = Shape<D>::TY,
+          int RESIDENT = Shape<D>::RESIDENT>
 static __global__ void
-__launch_bounds__ (FEN_SIMT_LANES *TY, 2) simt_forward (const FenAttentionParams p, const Aligned aligned)
+__launch_bounds__ (FEN_SIMT_LANES *TY, RESIDENT)
+    simt_forward (const FenAttentionParams p, const Aligned aligned)
 {
   constexpr int RM = M / TY, RN = N / FEN_SIMT_LANES, C = D / FEN_SIMT_LANES;
   extern __shared__ float4 shared[];
@@ -122,19 +126,20 @@ __launch_bounds__ (FEN_SIMT_LANES *TY, 2) simt_forward (const FenAttentionParams
       __syncthreads (); /* the last V is used up */
       fen_simt_load<N, D, TY> (kv, p.dtype, aligned.k, p.k, b, tile.j0, kv_head, n, p.head_dim);
       __syncthreads ();
-      fen_simt_scores<RM, RN, D> (qs, kv, p.head_dim, s);
-      fen_simt_finish_scores (p, b, i0, tile.j0, tile.stop, t < keys.full_begin || t >= keys.full_end, s);
+      fen_simt_scores<RM, RN, D, TY> (qs, kv, p.head_dim, s);
+      fen_simt_finish_scores<RM, RN, TY> (p, b, i0, tile.j0, tile.stop,
+                                          t < keys.full_begin || t >= keys.full_end, s);
       online_softmax (s, sums);
-      fen_simt_spread (ps, s);
+      fen_simt_spread<RM, RN, TY> (ps, s);
       __syncthreads (); /* K is used up */
       fen_simt_load<N, D, TY> (kv, p.dtype, aligned.v, p.v, b, tile.j0, kv_head, n, p.head_dim);
       __syncthreads ();
-      fen_simt_rows<RM, N, D> (ps, kv, n, sums.o);
+      fen_simt_rows<RM, N, D, TY> (ps, kv, n, sums.o);
     }
 #pragma unroll
   for (int i = 0; i < RM; i++)
     {
-      const int64_t query = i0 + threadIdx.x / FEN_SIMT_LANES * RM + i;
+      const int64_t query = i0 + threadIdx.x / FEN_SIMT_LANES + i * TY;
       sums.sum[i] = fen_simt_row_sum (sums.sum[i]);
       if (query < i1)
         finish_row (p, b, h, query, i, sums);

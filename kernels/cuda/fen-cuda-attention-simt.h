@@ -1,12 +1,13 @@
 /* fen-cuda-attention-simt.h: the pieces of the generic attention kernels: tiles in shared memory as fp32, and the three
  * products on them.
  *
- * A block is 16 lanes across (tx) and TY down (ty). Every tile (rows, D) has a pitch of D + 4 floats: 16 rows read side
- * by side, 16 bytes each, meet all 32 banks evenly.
+ * A block is 8 lanes across (tx) and TY down (ty), so that a warp is 8 x 4: of its 16-byte reads of two tiles, 4 rows
+ * of one and 8 of the other, each takes one pass over the 32 banks (a pitch of D + 4 floats puts neighbouring rows 4
+ * banks apart).
  *
- *   scores    S (M, N)  = A (M, D) B (N, D)^T      a thread has rows ty * RM .., columns tx + 16 j
- *   rows      O (M, D) += P (M, N) X (N, D)        rows ty * RM .., elements tx * 4 + 64 c ..
- *   columns   G (N, D) += P (M, N)^T X (M, D)      rows ty * RK .., elements tx * 4 + 64 c ..
+ *   scores    S (M, N)  = A (M, D) B (N, D)^T      a thread has rows ty + TY i, columns tx + 8 j
+ *   rows      O (M, D) += P (M, N) X (N, D)        rows ty + TY i, elements tx * 4 + 32 c ..
+ *   columns   G (N, D) += P (M, N)^T X (M, D)      rows ty * RK .., elements tx * 4 + 32 c ..
  *
  * D is head_dim rounded up to 64; what lies behind head_dim is 0.
  */
@@ -16,7 +17,7 @@
 
 #include <type_traits>
 
-#define FEN_SIMT_LANES 16
+#define FEN_SIMT_LANES 8
 
 template <int D> constexpr int fen_simt_pitch = D + 4;
 
@@ -66,17 +67,38 @@ fen_simt_load (float *tile, FenDType dtype, bool aligned, const FenHeadView &vie
   const float4 zero = make_float4 (0, 0, 0, 0);
 
   if (aligned && dtype == FEN_F32)
-    for (int r = ty; r < ROWS; r += TY)
-      {
-        const float *row = (const float *)view.data + base + r * view.token_stride;
+    {
+      /* Several reads on the way before the first is written. */
+      constexpr int across = D / (FEN_SIMT_LANES * 4),
+                    down = (ROWS / TY) * across > 8 ? 8 / across + 1 : ROWS / TY;
+      const float *rows = (const float *)view.data + base + tx * 4;
+#pragma unroll 1
+      for (int r = ty; r < ROWS; r += TY * down)
+        {
+          float4 x[down][across];
 #pragma unroll
-        for (int e = tx * 4; e < D; e += FEN_SIMT_LANES * 4)
-          *(float4 *)(tile + r * pitch + e) = r < n && e < head_dim ? *(const float4 *)(row + e) : zero;
-      }
+          for (int i = 0; i < down; i++)
+#pragma unroll
+            for (int c = 0; c < across; c++)
+              {
+                const int at = r + i * TY, e = c * FEN_SIMT_LANES * 4;
+                x[i][c] = at < n && e + tx * 4 < head_dim
+                              ? *(const float4 *)(rows + at * view.token_stride + e)
+                              : zero;
+              }
+#pragma unroll
+          for (int i = 0; i < down; i++)
+#pragma unroll
+            for (int c = 0; c < across; c++)
+              if (ROWS % (TY * down) == 0 || r + i * TY < ROWS)
+                *(float4 *)(tile + (r + i * TY) * pitch + tx * 4 + c * FEN_SIMT_LANES * 4) = x[i][c];
+        }
+    }
   else if (aligned)
     for (int r = ty; r < ROWS; r += TY)
       {
         const uint16_t *row = (const uint16_t *)view.data + base + r * view.token_stride;
+#pragma unroll
         for (int e = tx * 8; e < D; e += FEN_SIMT_LANES * 8)
           {
             float4 low = zero, high = zero;
@@ -115,25 +137,25 @@ fen_simt_store (FenDType dtype, bool add, const FenHeadView &view, int64_t b, in
 }
 
 /* s = a b^T over head_dim (rounded up to 4). */
-template <int RM, int RN, int D>
+template <int RM, int RN, int D, int TY>
 __device__ __forceinline__ void
 fen_simt_scores (const float *a, const float *b, int head_dim, float (&s)[RM][RN])
 {
   constexpr int pitch = fen_simt_pitch<D>;
-  a += threadIdx.x / FEN_SIMT_LANES * RM * pitch;
+  a += threadIdx.x / FEN_SIMT_LANES * pitch;
   b += threadIdx.x % FEN_SIMT_LANES * pitch;
 #pragma unroll
   for (int i = 0; i < RM; i++)
 #pragma unroll
     for (int j = 0; j < RN; j++)
       s[i][j] = 0;
-#pragma unroll 4
+#pragma unroll 2
   for (int e = 0; e < head_dim; e += 4)
     {
       float4 x[RM];
 #pragma unroll
       for (int i = 0; i < RM; i++)
-        x[i] = *(const float4 *)(a + i * pitch + e);
+        x[i] = *(const float4 *)(a + i * TY * pitch + e);
 #pragma unroll
       for (int j = 0; j < RN; j++)
         {
@@ -151,17 +173,17 @@ fen_simt_scores (const float *a, const float *b, int head_dim, float (&s)[RM][RN
 }
 
 /* A thread's part of P (M, N), which has a pitch of N + 4. */
-template <int RM, int RN>
+template <int RM, int RN, int TY>
 __device__ __forceinline__ void
 fen_simt_spread (float *p, const float (&s)[RM][RN])
 {
   constexpr int pitch = RN * FEN_SIMT_LANES + 4;
-  p += threadIdx.x / FEN_SIMT_LANES * RM * pitch + threadIdx.x % FEN_SIMT_LANES;
+  p += threadIdx.x / FEN_SIMT_LANES * pitch + threadIdx.x % FEN_SIMT_LANES;
 #pragma unroll
   for (int i = 0; i < RM; i++)
 #pragma unroll
     for (int j = 0; j < RN; j++)
-      p[i * pitch + j * FEN_SIMT_LANES] = s[i][j];
+      p[i * TY * pitch + j * FEN_SIMT_LANES] = s[i][j];
 }
 
 template <int R, int D>
@@ -169,9 +191,9 @@ __device__ __forceinline__ void
 fen_simt_multiply (const float (&p)[R], const float *x, float (&o)[R][D / FEN_SIMT_LANES])
 {
 #pragma unroll
-  for (int c = 0; c < D / 64; c++)
+  for (int c = 0; c < D / (FEN_SIMT_LANES * 4); c++)
     {
-      const float4 v = *(const float4 *)(x + c * 64);
+      const float4 v = *(const float4 *)(x + c * FEN_SIMT_LANES * 4);
 #pragma unroll
       for (int i = 0; i < R; i++)
         {
@@ -184,12 +206,12 @@ fen_simt_multiply (const float (&p)[R], const float *x, float (&o)[R][D / FEN_SI
 }
 
 /* o += P X over the first n (rounded up to 4) of N rows of X. */
-template <int RM, int N, int D>
+template <int RM, int N, int D, int TY>
 __device__ __forceinline__ void
 fen_simt_rows (const float *p, const float *x, int n, float (&o)[RM][D / FEN_SIMT_LANES])
 {
   constexpr int pitch = N + 4;
-  p += threadIdx.x / FEN_SIMT_LANES * RM * pitch;
+  p += threadIdx.x / FEN_SIMT_LANES * pitch;
   x += threadIdx.x % FEN_SIMT_LANES * 4;
 #pragma unroll 2
   for (int k = 0; k < n; k += 4)
@@ -197,7 +219,7 @@ fen_simt_rows (const float *p, const float *x, int n, float (&o)[RM][D / FEN_SIM
       float4 part[RM];
 #pragma unroll
       for (int i = 0; i < RM; i++)
-        part[i] = *(const float4 *)(p + i * pitch + k);
+        part[i] = *(const float4 *)(p + i * TY * pitch + k);
 #pragma unroll
       for (int l = 0; l < 4; l++)
         {
@@ -216,6 +238,7 @@ __device__ __forceinline__ void
 fen_simt_columns (const float *p, const float *x, int m, float (&g)[RK][D / FEN_SIMT_LANES])
 {
   constexpr int pitch = N + 4;
+  static_assert (RK == 2 || RK % 4 == 0, "16 or 8 bytes at a time");
   p += threadIdx.x / FEN_SIMT_LANES * RK;
   x += threadIdx.x % FEN_SIMT_LANES * 4;
 #pragma unroll 4
@@ -233,15 +256,14 @@ fen_simt_columns (const float *p, const float *x, int m, float (&g)[RK][D / FEN_
         }
       else
         {
-#pragma unroll
-          for (int i = 0; i < RK; i++)
-            row[i] = p[r * pitch + i];
+          const float2 v = *(const float2 *)(p + r * pitch);
+          row[0] = v.x, row[1] = v.y;
         }
       fen_simt_multiply<RK, D> (row, x + r * fen_simt_pitch<D>, g);
     }
 }
 
-/* Over the 16 lanes of a row. */
+/* Over the lanes of a row. */
 __device__ __forceinline__ float
 fen_simt_row_max (float x)
 {
@@ -260,9 +282,9 @@ fen_simt_row_sum (float x)
   return x;
 }
 
-/* Raw products of queries i0 + ty * RM .. with keys of a tile at index j0 to scores in units of log 2; -inf where
+/* Raw products of queries i0 + ty + TY i with keys of a tile at index j0 to scores in units of log 2; -inf where
  * hidden, when `masked`. */
-template <int RM, int RN>
+template <int RM, int RN, int TY>
 __device__ __forceinline__ void
 fen_simt_finish_scores (const FenAttentionParams &p, int64_t b, int64_t i0, int64_t j0, int64_t stop,
                         bool masked, float (&s)[RM][RN])
@@ -275,7 +297,7 @@ fen_simt_finish_scores (const FenAttentionParams &p, int64_t b, int64_t i0, int6
         s[i][j] = fen_attention_score (p, s[i][j]);
       if (!masked)
         continue;
-      const int64_t q = i0 + threadIdx.x / FEN_SIMT_LANES * RM + i;
+      const int64_t q = i0 + threadIdx.x / FEN_SIMT_LANES + i * TY;
       const FenMaskTileRow row = fen_mask_tile_row (fen_mask_row (p.mask, b, q), j0, stop);
 #pragma unroll
       for (int j = 0; j < RN; j++)
