@@ -5,7 +5,7 @@
  * it too, and shares its exponential with the density that the gradient needs.
  *
  * At 4.8 TB/s an SM has some 25 instructions for each element of a 16-bit forward pass, so 16-bit storage takes the
- * hardware's exponential (2^-21 relative near 0) and fp32 storage the exact one.
+ * hardware's exponential (2^-21 relative near 0) and a short fit of Phi, and fp32 storage exact ones.
  */
 #include "kernels/cuda/fen-cuda-vector.h"
 
@@ -16,24 +16,15 @@ template <typename T>
 __device__ __forceinline__ float
 exponential (float x)
 {
-  return sizeof (T) == 4 ? expf (x) : __expf (x);
+  return sizeof (T) == 4 ? expf (x) : fen_exp2 (x * 1.442695041f);
 }
 
-/* 1 / x to 1 ulp; 0 for infinity. */
+/* e^(x^2/2) Phi (-x) for x >= 0, to 2^-23: with z = x / sqrt 2, (1 + 2z) erfcx (z) is a polynomial in (z - 3) / (z + 3),
+ * the fit of kernels/cpu/fen-cpu-math.h. */
 __device__ __forceinline__ float
-reciprocal (float x)
+scaled_tail (float x)
 {
-  return __fdividef (1.0f, x);
-}
-
-/* Phi (x) = (1 + erf (x / sqrt 2)) / 2 and the density e^(-x^2/2) / sqrt (2 pi). erfc (z) = e^(-z^2) erfcx (z), with
- * (1 + 2z) erfcx (z) as a polynomial in (z - 3) / (z + 3): the fit of kernels/cpu/fen-cpu-math.h. */
-template <typename T>
-__device__ __forceinline__ float
-normal_cdf (float x, float *density)
-{
-  const float magnitude = fabsf (x), z = fminf (magnitude, 14.42f) * 0.707106781f;
-  const float t = (z - 3.0f) * reciprocal (z + 3.0f);
+  const float z = x * 0.707106781f, t = (z - 3.0f) * fen_reciprocal (z + 3.0f);
   float p = fmaf (t, -2.671835269e-04f, -7.751261402e-04f);
   p = fmaf (p, t, 2.003350848e-03f);
   p = fmaf (p, t, 2.566566347e-03f);
@@ -44,17 +35,63 @@ normal_cdf (float x, float *density)
   p = fmaf (p, t, -4.756240963e-02f);
   p = fmaf (p, t, -1.356211401e-01f);
   p = fmaf (p, t, 1.253008059e+00f);
-  /* x^2 / 2 must not be rounded before the exponential: its error, up to 50 * 2^-24, is put back. */
-  const float capped = magnitude > 14.42f ? 14.42f : magnitude; /* NaN stays */
-  const float square = capped * capped, rest = fmaf (capped, capped, -square);
-  const float e = exponential<T> (-0.5f * square) * (1.0f - 0.5f * rest);
-  const float tail = e * (0.5f * p * reciprocal (fmaf (z, 2.0f, 1.0f)));
+  return 0.5f * p * fen_reciprocal (fmaf (z, 2.0f, 1.0f));
+}
+
+/* The same with one reciprocal, for 16-bit storage: polynomials in 1 / (1 + q x), which is the form of Abramowitz, Stegun
+ * 7.1.26; our own minimax fits of the relative error on [0, 6]. To 9e-6, a fiftieth of fp16's rounding, for values; to
+ * 2e-7 for slopes, whose terms cancel near their zero. */
+template <bool SLOPE>
+__device__ __forceinline__ float
+scaled_tail_16 (float x)
+{
+  const float t = fen_reciprocal (fmaf (x, SLOPE ? 0.34f : 0.36f, 1.0f));
+  float p;
+  if constexpr (SLOPE)
+    {
+      p = fmaf (t, 4.645247887e-02f, -2.075974761e-01f);
+      p = fmaf (p, t, 2.766177605e-01f);
+      p = fmaf (p, t, -4.230897616e-02f);
+      p = fmaf (p, t, 1.624380921e-01f);
+      p = fmaf (p, t, 1.282133426e-01f);
+      p = fmaf (p, t, 1.361847183e-01f);
+    }
+  else
+    {
+      p = fmaf (t, -9.658394349e-02f, 2.476775254e-01f);
+      p = fmaf (p, t, 4.402174712e-02f);
+      p = fmaf (p, t, 1.630707107e-01f);
+      p = fmaf (p, t, 1.418096578e-01f);
+    }
+  return p * t;
+}
+
+/* Phi (x) = (1 + erf (x / sqrt 2)) / 2 and the density e^(-x^2/2) / sqrt (2 pi), which share the exponential. */
+template <typename T, bool SLOPE>
+__device__ __forceinline__ float
+normal_cdf (float x, float *density)
+{
+  const float magnitude = fabsf (x);
+  float e, tail;
+  if constexpr (sizeof (T) == 4)
+    {
+      /* x^2 / 2 must not be rounded before the exponential: its error, up to 50 * 2^-24, is put back. */
+      const float capped = magnitude > 14.42f ? 14.42f : magnitude; /* NaN stays */
+      const float square = capped * capped, rest = fmaf (capped, capped, -square);
+      e = expf (-0.5f * square) * (1.0f - 0.5f * rest);
+      tail = e * scaled_tail (fminf (magnitude, 14.42f));
+    }
+  else
+    {
+      e = fen_exp2 (x * x * -0.7213475204f);
+      tail = e * scaled_tail_16<SLOPE> (magnitude);
+    }
   *density = 0.398942280f * e;
   return x > 0 ? 1.0f - tail : tail;
 }
 
-/* f (x), and f' (x). */
-template <typename T, FenActivationKind KIND>
+/* f (x), and f' (x), which is exact when SLOPE. */
+template <typename T, FenActivationKind KIND, bool SLOPE>
 __device__ __forceinline__ float
 activate (float x, float *slope)
 {
@@ -66,14 +103,14 @@ activate (float x, float *slope)
   if constexpr (KIND == FEN_GELU_ERF)
     {
       float density;
-      const float cdf = normal_cdf<T> (x, &density);
+      const float cdf = normal_cdf<T, SLOPE> (x, &density);
       *slope = fmaf (x, density, cdf);
       return x * cdf;
     }
   const float square = x * x;
   const float u = KIND == FEN_SILU ? x : GELU_SCALE * x * fmaf (square, GELU_CUBIC, 1.0f);
   const float du = KIND == FEN_SILU ? 1.0f : GELU_SCALE * fmaf (square, 3 * GELU_CUBIC, 1.0f);
-  const float e = exponential<T> (-u), s = reciprocal (1.0f + e);
+  const float e = exponential<T> (-u), s = fen_reciprocal (1.0f + e);
   /* x du s (1 - s); where s is 1 or 0 the product would be infinity times 0. */
   const float bend = x * du * s * (1.0f - s);
   *slope = s == 1.0f || s == 0.0f ? s : s + bend;
@@ -114,7 +151,7 @@ template <typename T, FenActivationKind KIND, bool GATED> struct ForwardOp {
 #pragma unroll
     for (int j = 0; j < N; j++)
       {
-        a[j] = activate<T, KIND> (a[j], &slope);
+        a[j] = activate<T, KIND, false> (a[j], &slope);
         if constexpr (GATED)
           a[j] *= up[j];
       }
@@ -159,7 +196,7 @@ template <typename T, FenActivationKind KIND, bool GATED> struct BackwardOp {
 #pragma unroll
     for (int j = 0; j < N; j++)
       {
-        const float value = activate<T, KIND> (a[j], &slope);
+        const float value = activate<T, KIND, true> (a[j], &slope);
         if constexpr (GATED)
           {
             a[j] = d[j] * up[j] * slope;

@@ -96,6 +96,53 @@ template <typename T, int N> struct FenPack {
   }
 };
 
+/* ---- the hardware's functions ----
+ *
+ * Without the steps that CUDA adds for subnormal numbers, which cost more than the function: results below 2^-126 are 0. */
+
+/* 2^x, 2 ulp. */
+__device__ __forceinline__ float
+fen_exp2 (float x)
+{
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+/* 1 / x, 1 ulp. */
+__device__ __forceinline__ float
+fen_reciprocal (float x)
+{
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+/* ---- copies ahead ----
+ *
+ * cp.async: 16 bytes to shared memory, past the L1 cache and without registers. What a thread copied itself it may read
+ * after the wait, without a barrier. */
+
+__device__ __forceinline__ void
+fen_copy_ahead (void *shared, const void *global)
+{
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((uint32_t)__cvta_generic_to_shared (shared)),
+               "l"(global)
+               : "memory");
+}
+/* Ends a group of copies, which may be empty. */
+__device__ __forceinline__ void
+fen_copy_group ()
+{
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+/* Waits until at most PENDING groups are under way. */
+template <int PENDING>
+__device__ __forceinline__ void
+fen_copy_wait ()
+{
+  asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+
 /* ---- may packs of N elements be used? ---- */
 
 static inline bool
@@ -191,7 +238,7 @@ fen_block_sum2 (float a, float b, float *shared)
   return make_float2 (a, b);
 }
 
-static inline int64_t
+static inline __host__ __device__ int64_t
 fen_ceil_div (int64_t a, int64_t b)
 {
   return (a + b - 1) / b;
