@@ -7,12 +7,13 @@
  * row; what its shared memory does not hold is read again for the gradient, mostly from the L2 cache.
  *
  * The sum is taken against a running maximum (Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018),
- * so that one visit gives both. Rows need not be aligned: packs are laid over them from the 16-byte boundary below, and
- * elements of the first and last pack that are not the row's count as -infinity and are not written.
+ * so that one visit gives both. Rows need not be aligned: packs lie between the row's 16-byte boundaries, and the few
+ * elements before and behind them have a thread each.
  */
 #include "kernels/cuda/fen-cuda-vector.h"
 
 #include <cooperative_groups.h>
+#include <type_traits>
 
 namespace cg = cooperative_groups;
 
@@ -33,11 +34,19 @@ struct Loss {
   float *losses;
 };
 
-template <typename T>
+/* tanh x, 3 ulp: the fit of kernels/cpu/fen-cpu-math.h for small x, else 1 - 2 / (1 + e^2x). */
 __device__ __forceinline__ float
-exponential (float x)
+fast_tanh (float x)
 {
-  return sizeof (T) == 4 ? expf (x) : __expf (x);
+  const float z = x * x;
+  float p = fmaf (z, -5.923982390e-03f, 2.087367823e-02f);
+  p = fmaf (p, z, -5.382381678e-02f);
+  p = fmaf (p, z, 1.333258420e-01f);
+  p = fmaf (p, z, -3.333332703e-01f);
+  if (fabsf (x) < 0.625f)
+    return fmaf (p, z * x, x);
+  const float large = 1.0f - 2.0f * fen_reciprocal (1.0f + fen_exp2 (fabsf (x) * 2.885390082f));
+  return copysignf (large, x);
 }
 
 /* The logits as the softmax sees them. */
@@ -48,196 +57,206 @@ cap (float (&values)[N], float softcap)
   if constexpr (CAP)
 #pragma unroll
     for (int j = 0; j < N; j++)
-      values[j] = softcap * tanhf (values[j] * (1 / softcap));
+      values[j] = softcap * fast_tanh (values[j] * (1 / softcap));
 }
 
 /* ---- packs over a row ---- */
 
-template <typename T> struct Row {
+/* A block's part of a row: whole packs first .. first+packs-1 counted from `base`, and for this thread perhaps one
+ * element outside of all blocks' packs.
+ *
+ *     base                                   row's end
+ *      | . . . e e|e e e e e e|e e e e e e|e e . . . |       rank 0 has the elements before the first boundary,
+ *               ^ row                                        the last rank those behind the last one
+ */
+template <typename T> struct Part {
   static constexpr int N = 16 / sizeof (T);
-  T *base;             /* 16-byte aligned */
-  uint32_t begin, end; /* the row's elements, from base */
+  T *base; /* 16-byte aligned */
+  int packs;
+  T *edge; /* NULL: none */
 
   __device__ __forceinline__
-  Row (T *row, int vocab)
+  Part (T *row, int vocab, int share, int rank, bool last)
   {
-    begin = (uint32_t)((uintptr_t)row % 16 / sizeof (T));
-    base = row - begin;
-    end = begin + vocab;
-  }
-  __device__ __forceinline__ bool
-  whole (int pack) const
-  {
-    return (uint32_t)pack * N >= begin && (uint32_t)(pack + 1) * N <= end;
-  }
-  __device__ __forceinline__ FenPack<T, N>
-  load (int pack) const
-  {
-    FenPack<T, N> out;
-    if (whole (pack))
-      out.load (base + (int64_t)pack * N);
-    else
-      {
-        float values[N];
-#pragma unroll
-        for (int j = 0; j < N; j++)
-          {
-            const uint32_t at = (uint32_t)pack * N + j;
-            values[j] = at >= begin && at < end ? fen_load (base[at]) : -INFINITY;
-          }
-        out.set (values);
-      }
-    return out;
-  }
-  /* What is not the row's counts for nothing, whatever the cap made of it. */
-  __device__ __forceinline__ void
-  mask (int pack, float (&values)[N]) const
-  {
-    if (!whole (pack))
-#pragma unroll
-      for (int j = 0; j < N; j++)
-        if ((uint32_t)pack * N + j < begin || (uint32_t)pack * N + j >= end)
-          values[j] = -INFINITY;
-  }
-  __device__ __forceinline__ void
-  store (int pack, const FenPack<T, N> &in) const
-  {
-    if (whole (pack))
-      return in.store (base + (int64_t)pack * N);
-    float values[N];
-    in.get (values);
-#pragma unroll
-    for (int j = 0; j < N; j++)
-      {
-        const uint32_t at = (uint32_t)pack * N + j;
-        if (at >= begin && at < end)
-          base[at] = fen_store<T> (values[j]);
-      }
+    const uint32_t begin = (uint32_t)((uintptr_t)row % 16 / sizeof (T)), end = begin + (uint32_t)vocab;
+    const uint32_t low = begin > 0 ? 1 : 0, high = max (end / N, low);
+    const uint32_t first = min (low + (uint32_t)rank * (uint32_t)share, high);
+    base = row - begin + (int64_t)first * N;
+    packs = (int)min ((uint32_t)share, high - first);
+    const uint32_t lane = threadIdx.x % 32, at = threadIdx.x < 32 ? lane : high * N + lane;
+    const bool head = threadIdx.x < 32 && rank == 0 && low > 0 && at < N && at >= begin && at < end;
+    const bool tail = threadIdx.x / 32 == 1 && last && at < end;
+    edge = head || tail ? row - begin + at : NULL;
   }
 };
 
-/* ---- maximum and sum of exponentials against it ---- */
+/* ---- sum of exponentials ----
+ *
+ * e^(x - highest) = 2^(x LOG2E - from), from = highest * LOG2E rounded: one fused multiply-add, exact but for its last
+ * bit, and the hardware's power of two. Any `from` near the maximum does, as long as the same one is taken off at the
+ * end; that is done in double, once a row, with this LOG2E and not the true one. */
+#define LOG2E 1.442695041f
 
 struct Softmax {
-  float highest, sum;
+  float from, sum;
 };
 
-/* Of two parts. -infinity against -infinity is an empty sum, not NaN. */
-template <typename T>
+__device__ __forceinline__ float
+power (float x, float from)
+{
+  return fen_exp2 (fmaf (x, LOG2E, -from));
+}
+
+/* -infinity against -infinity is an empty sum, not NaN. */
+__device__ __forceinline__ float
+finite (float from)
+{
+  return from == -INFINITY ? 0 : from;
+}
+
+/* Of two parts. */
 __device__ __forceinline__ Softmax
 join (Softmax a, Softmax b)
 {
   Softmax c;
-  c.highest = fmaxf (a.highest, b.highest);
-  const float from = c.highest == -INFINITY ? 0 : c.highest;
-  c.sum = a.sum * exponential<T> (a.highest - from) + b.sum * exponential<T> (b.highest - from);
+  c.from = fmaxf (a.from, b.from);
+  c.sum = a.sum * fen_exp2 (a.from - finite (c.from)) + b.sum * fen_exp2 (b.from - finite (c.from));
   return c;
 }
 
-template <typename T, int N>
-__device__ __forceinline__ void
-join_pack (Softmax *a, const float (&values)[N])
-{
-  float highest = a->highest;
-#pragma unroll
-  for (int j = 0; j < N; j++)
-    highest = fmaxf (highest, values[j]);
-  const float from = highest == -INFINITY ? 0 : highest;
-  float sum = 0;
-#pragma unroll
-  for (int j = 0; j < N; j++)
-    sum += exponential<T> (values[j] - from);
-  a->sum = fmaf (a->sum, exponential<T> (a->highest - from), sum);
-  a->highest = highest;
-}
-
 /* To all threads; the order of the additions is fixed. */
-template <typename T>
 __device__ __forceinline__ Softmax
 block_softmax (Softmax a, Softmax *shared)
 {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
   for (int step = 16; step > 0; step /= 2)
-    a = join<T> (
-        a, { __shfl_xor_sync (0xffffffffu, a.highest, step), __shfl_xor_sync (0xffffffffu, a.sum, step) });
+    a = join (a, { __shfl_xor_sync (0xffffffffu, a.from, step), __shfl_xor_sync (0xffffffffu, a.sum, step) });
   if (lane == 0)
     shared[warp] = a;
   __syncthreads ();
   a = shared[0];
   for (int w = 1; w < THREADS / 32; w++)
-    a = join<T> (a, shared[w]);
+    a = join (a, shared[w]);
   return a;
 }
 
-/* ---- a row ---- */
+template <typename T>
+__device__ __forceinline__ FenPack<T, 16 / sizeof (T)>
+minus_infinity ()
+{
+  FenPack<T, 16 / sizeof (T)> out;
+  const uint32_t bits = sizeof (T) == 4                  ? 0xff800000
+                        : std::is_same<T, __half>::value ? 0xfc00fc00
+                                                         : 0xff80ff80;
+  out.raw[0] = make_uint4 (bits, bits, bits, bits);
+  return out;
+}
 
+/* PACKS packs at a time: their maximum first, so that the sum so far is scaled once for all of them and the powers do
+ * not wait for each other. */
 template <typename T, bool CAP>
 __device__ __forceinline__ Softmax
-read_row (const Loss &p, const Row<T> &row, int first, int count, uint4 *kept)
+read_part (const Loss &p, const Part<T> &part, uint4 *kept)
 {
-  constexpr int N = Row<T>::N;
-  Softmax part = { -INFINITY, 0 };
-  for (int i = threadIdx.x; i < count; i += THREADS * PACKS)
+  constexpr int N = Part<T>::N;
+  Softmax mine = { -INFINITY, 0 };
+  if (part.edge != NULL)
+    {
+      float value[1] = { fen_load (*part.edge) };
+      cap<CAP> (value, p.softcap);
+      mine.from = value[0] * LOG2E;
+      mine.sum = power (value[0], finite (mine.from));
+    }
+  for (int i = threadIdx.x; i < part.packs; i += THREADS * PACKS)
     {
       FenPack<T, N> in[PACKS];
-      float values[N];
+      float values[PACKS][N], sums[PACKS] = {}, highest = -INFINITY;
 #pragma unroll
       for (int u = 0; u < PACKS; u++)
-        if (i + u * THREADS < count)
-          in[u] = row.load (first + i + u * THREADS);
+        {
+          in[u] = minus_infinity<T> ();
+          if (i + u * THREADS < part.packs)
+            in[u].load (part.base + (int64_t)(i + u * THREADS) * N);
+        }
 #pragma unroll
       for (int u = 0; u < PACKS; u++)
-        if (i + u * THREADS < count)
-          {
-            if (i + u * THREADS < p.kept)
-              kept[i + u * THREADS] = in[u].raw[0];
-            in[u].get (values);
-            cap<CAP> (values, p.softcap);
-            if (CAP)
-              row.mask (first + i + u * THREADS, values);
-            join_pack<T> (&part, values);
-          }
+        {
+          if (i + u * THREADS < min (part.packs, p.kept))
+            kept[i + u * THREADS] = in[u].raw[0];
+          in[u].get (values[u]);
+          cap<CAP> (values[u], p.softcap);
+#pragma unroll
+          for (int j = 0; j < N; j++)
+            {
+              if (CAP && i + u * THREADS >= part.packs) /* the cap made it finite */
+                values[u][j] = -INFINITY;
+              highest = fmaxf (highest, values[u][j]);
+            }
+        }
+      const float from = fmaxf (mine.from, highest * LOG2E), shift = finite (from);
+#pragma unroll
+      for (int u = 0; u < PACKS; u++)
+#pragma unroll
+        for (int j = 0; j < N; j++)
+          sums[u] += power (values[u][j], shift);
+      float sum = 0;
+#pragma unroll
+      for (int u = 0; u < PACKS; u++)
+        sum += sums[u];
+      mine.sum = fmaf (mine.sum, fen_exp2 (mine.from - shift), sum);
+      mine.from = from;
     }
-  return part;
+  return mine;
+}
+
+/* softmax * scale, times the cap's slope 1 - (capped / softcap)^2. */
+template <bool CAP, int N>
+__device__ __forceinline__ void
+gradient (float (&values)[N], float from, float scale, float softcap)
+{
+  cap<CAP> (values, softcap);
+#pragma unroll
+  for (int j = 0; j < N; j++)
+    {
+      const float t = CAP ? values[j] * (1 / softcap) : 0, slope = CAP ? 1 - t * t : 1;
+      values[j] = power (values[j], from) * scale;
+      if (CAP)
+        values[j] *= slope;
+    }
 }
 
 template <typename T, bool CAP>
 __device__ __forceinline__ void
-write_gradient (const Loss &p, const Row<T> &row, int first, int count, const uint4 *kept, Softmax whole,
-                int target)
+write_part (const Loss &p, const Part<T> &part, const uint4 *kept, float from, float scale)
 {
-  constexpr int N = Row<T>::N;
-  const float scale = p.grad_scale / whole.sum, from = whole.highest == -INFINITY ? 0 : whole.highest;
-  const uint32_t at = row.begin + (uint32_t)target;
-#pragma unroll 2
-  for (int i = threadIdx.x; i < count; i += THREADS)
+  constexpr int N = Part<T>::N;
+  FenPack<T, N> pack;
+  float values[N];
+#pragma unroll 4
+  for (int i = threadIdx.x; i < min (part.packs, p.kept); i += THREADS)
     {
-      FenPack<T, N> pack;
-      float values[N], g[N];
-      if (i < p.kept)
-        pack.raw[0] = kept[i];
-      else
-        pack = row.load (first + i);
+      pack.raw[0] = kept[i];
       pack.get (values);
-      cap<CAP> (values, p.softcap);
-#pragma unroll
-      for (int j = 0; j < N; j++)
-        g[j] = exponential<T> (values[j] - from) * scale;
-      if ((uint32_t)(first + i) == at / N)
-#pragma unroll
-        for (int j = 0; j < N; j++)
-          if (at % N == j) /* (p - 1) scale without the rounding of p */
-            g[j] = (exponential<T> (values[j] - from) - whole.sum) * scale;
-      if constexpr (CAP)
-#pragma unroll
-        for (int j = 0; j < N; j++)
-          {
-            const float t = values[j] * (1 / p.softcap);
-            g[j] *= 1 - t * t;
-          }
-      pack.set (g);
-      row.store (first + i, pack);
+      gradient<CAP> (values, from, scale, p.softcap);
+      pack.set (values);
+      pack.store (part.base + (int64_t)i * N);
+    }
+  /* What shared memory had no room for. Threads keep their packs, so nobody has overwritten them. */
+  for (int i = threadIdx.x + (p.kept - (int)threadIdx.x + THREADS - 1) / THREADS * THREADS; i < part.packs;
+       i += THREADS)
+    {
+      pack.load (part.base + (int64_t)i * N);
+      pack.get (values);
+      gradient<CAP> (values, from, scale, p.softcap);
+      pack.set (values);
+      pack.store (part.base + (int64_t)i * N);
+    }
+  if (part.edge != NULL)
+    {
+      float value[1] = { fen_load (*part.edge) };
+      gradient<CAP> (value, from, scale, p.softcap);
+      *part.edge = fen_store<T> (value[0]);
     }
 }
 
@@ -249,63 +268,91 @@ zero (T *x, int64_t n)
     x[i] = fen_store<T> (0);
 }
 
-/* Blocks rank of 0 .. cluster-1 share a row. */
+/* ---- a row ---- */
+
+/* The whole row's, from every block's. */
+template <bool CLUSTER>
+__device__ __forceinline__ Softmax
+join_blocks (Softmax mine, Softmax *shared, int blocks)
+{
+#if __CUDA_ARCH__ >= 900
+  if constexpr (CLUSTER)
+    {
+      const cg::cluster_group cluster = cg::this_cluster ();
+      if (threadIdx.x == 0)
+        *shared = mine;
+      cluster.sync ();
+      Softmax whole = *cluster.map_shared_rank (shared, 0);
+      for (int i = 1; i < blocks; i++)
+        whole = join (whole, *cluster.map_shared_rank (shared, i));
+      cluster.barrier_arrive (); /* nobody leaves while another reads its part: `leave` waits */
+      return whole;
+    }
+#endif
+  return mine;
+}
+
+template <bool CLUSTER>
+__device__ __forceinline__ void
+leave ()
+{
+#if __CUDA_ARCH__ >= 900
+  if constexpr (CLUSTER)
+    cg::this_cluster ().barrier_wait ();
+#endif
+}
+
+/* Blocks rank of 0 .. cluster-1 share a row. The target's gradient, (p - 1) scale without the rounding of p, is
+ * written last, over what its pack got, in the block that has it. */
 template <typename T, bool CAP, bool CLUSTER>
 static __global__ void
 __launch_bounds__ (THREADS, BLOCKS) loss_kernel (const Loss p, T *logits)
 {
   extern __shared__ uint4 kept[];
-  __shared__ Softmax warps[THREADS / 32], mine;
+  __shared__ Softmax warps[THREADS / 32], shared;
   const int rank = CLUSTER ? (int)(blockIdx.x % p.cluster) : 0;
   const int64_t r = CLUSTER ? blockIdx.x / p.cluster : blockIdx.x;
-  const Row<T> row (logits + r * p.ld, p.vocab);
-  const int packs = (int)((row.end + Row<T>::N - 1) / Row<T>::N), first = min (rank * p.share, packs);
-  const int count = min (p.share, packs - first), target = p.targets[r];
   const bool last = rank == p.cluster - 1;
+  T *row = logits + r * p.ld;
+  const Part<T> part (row, p.vocab, p.share, rank, last);
+  const int target = p.targets[r];
   if (target < 0)
     {
       if (threadIdx.x == 0 && rank == 0)
         p.losses[r] = 0;
       if (p.gradient)
         {
-          const uint32_t begin = min (max ((uint32_t)first * Row<T>::N, row.begin), row.end);
-          const uint32_t end = min ((uint32_t)(first + count) * Row<T>::N, row.end);
-          zero (row.base + begin, last ? row.begin + p.ld - begin : (int64_t)end - begin);
+          zero (part.base, (int64_t)part.packs * Part<T>::N);
+          if (part.edge != NULL)
+            *part.edge = fen_store<T> (0);
+          if (last)
+            zero (row + p.vocab, p.ld - p.vocab);
         }
       return;
     }
-  float wanted[1] = { 0 };
-  if (threadIdx.x == 0 && rank == 0) /* before anybody writes a gradient */
-    {
-      wanted[0] = fen_load (row.base[row.begin + target]);
-      cap<CAP> (wanted, p.softcap);
-    }
-  Softmax whole = block_softmax<T> (read_row<T, CAP> (p, row, first, count, kept), warps);
-#if __CUDA_ARCH__ >= 900
-  if constexpr (CLUSTER)
-    {
-      const cg::cluster_group cluster = cg::this_cluster ();
-      if (threadIdx.x == 0)
-        mine = whole;
-      cluster.sync ();
-      whole = *cluster.map_shared_rank (&mine, 0);
-      for (int i = 1; i < p.cluster; i++)
-        whole = join<T> (whole, *cluster.map_shared_rank (&mine, i));
-      cluster.barrier_arrive (); /* nobody leaves while another reads its part */
-    }
-#endif
+  float wanted[1] = { fen_load (row[target]) }; /* before anybody writes a gradient */
+  cap<CAP> (wanted, p.softcap);
+  const Softmax mine = block_softmax (read_part<T, CAP> (p, part, kept), warps);
+  const Softmax whole = join_blocks<CLUSTER> (mine, &shared, p.cluster);
   if (threadIdx.x == 0 && rank == 0)
-    p.losses[r] = logf (whole.sum) + (whole.highest - wanted[0]);
+    p.losses[r] = (float)(log ((double)whole.sum) + ((double)whole.from / (double)LOG2E - (double)wanted[0]));
   if (p.gradient)
     {
-      write_gradient<T, CAP> (p, row, first, count, kept, whole, target);
+      const float from = finite (whole.from), scale = p.grad_scale / whole.sum;
+      write_part<T, CAP> (p, part, kept, from, scale);
       if (last)
-        zero (row.base + row.end, p.ld - p.vocab);
+        zero (row + p.vocab, p.ld - p.vocab);
+      const T *at = row + target;
+      __syncthreads ();
+      const bool in_packs = at >= part.base && at < part.base + (int64_t)part.packs * Part<T>::N;
+      if (in_packs ? threadIdx.x == 0
+                   : at == part.edge) /* the thread that has it, or one after the barrier */
+        {
+          const float t = CAP ? wanted[0] * (1 / p.softcap) : 0;
+          row[target] = fen_store<T> ((power (wanted[0], from) - whole.sum) * scale * (1 - t * t));
+        }
     }
-#if __CUDA_ARCH__ >= 900
-  if constexpr (CLUSTER)
-    cg::this_cluster ().barrier_wait ();
-#endif
+  leave<CLUSTER> ();
 }
 
 /* ---- how a row is shared out ---- */
@@ -349,7 +396,7 @@ cross_entropy (const FenCudaCall &call, const FenCrossEntropy *p)
   constexpr int N = 16 / sizeof (T);
   const void *single = (const void *)loss_kernel<T, CAP, false>,
              *clustered = (const void *)loss_kernel<T, CAP, true>;
-  const int64_t packs = (p->vocab + 2 * (N - 1)) / N; /* at any alignment */
+  const int64_t packs = p->vocab / N + 1; /* at most, at any alignment */
   const int room = (call.device->shared_optin - 1024) / 16;
   Loss q = { p->ld, (int)p->vocab, (int)packs, 0, 1, p->grad_scale, p->softcap, p->gradient, NULL, NULL };
   if (call.device->properties.capability >= 90 && packs * 16 > SHARE_BYTES && has_clusters (clustered))
