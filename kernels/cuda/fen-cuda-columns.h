@@ -15,21 +15,23 @@
 
 #ifdef __CUDACC__
 
-/* out[c] += sum over s of partials[s * stride + c], c < width. fen-cuda-reduce.cu. */
+/* out[c] += sum over s of partials[s * stride + c], c < width; and the same of the `width` columns behind for `second`.
+ * NULL: not wanted. fen-cuda-reduce.cu. */
 void fen_cuda_columns_finish (const FenCudaCall &call, const float *partials, int64_t splits, int64_t stride,
-                              int64_t width, float *out);
+                              int64_t width, float *out, float *second);
 
 #define FEN_COLUMN_WARPS 8
 #define FEN_COLUMN_BLOCKS 4 /* of 256 threads on an SM */
 
-/* The most splits that any packing of these columns takes: for the workspace. */
+/* So many splits that the blocks fill the card once, or four times and the last of it matters little. */
 static inline int64_t
 fen_column_splits (int units, int64_t rows, int64_t width, int pack)
 {
-  const int64_t tiles = fen_ceil_div (width, 32 * pack);
-  const int64_t wanted = fen_ceil_div ((int64_t)FEN_COLUMN_BLOCKS * (units > 0 ? units : 1), tiles);
-  const int64_t most = fen_ceil_div (rows, 4 * FEN_COLUMN_WARPS);
-  return wanted < most ? wanted : most > 1 ? most : 1;
+  const int64_t tiles = fen_ceil_div (width, 32 * pack),
+                slots = (int64_t)FEN_COLUMN_BLOCKS * (units > 0 ? units : 1);
+  const int64_t wanted = (tiles > slots / 8 ? 4 * slots : slots) / tiles;
+  const int64_t most = fen_ceil_div (rows, 4 * FEN_COLUMN_WARPS), splits = wanted < most ? wanted : most;
+  return splits > 1 ? splits : 1;
 }
 
 /* Op: `template <int N> struct Loaded`, `load<N> (row, column)`, `add<N> (const Loaded<N> &, float (&sums)[K][N])`. */

@@ -199,8 +199,6 @@ forward (const FenCudaCall &call, const Forward &p)
     in_warps<T, LAYER, 6> (call, p);
   else if (per_lane <= 8)
     in_warps<T, LAYER, 8> (call, p);
-  else if (packs <= 2048)
-    forward_kernel<T, 2, LAYER, false><<<rows, ((packs + 1) / 2 + 31) / 32 * 32, 0, call.stream>>> (p);
   else
     forward_kernel<T, 4, LAYER, false><<<rows, ((packs + 3) / 4 + 31) / 32 * 32, 0, call.stream>>> (p);
   call.launched ("norm_forward");

@@ -13,18 +13,25 @@
 
 static __global__ void __launch_bounds__ (32 * FINISH_WARPS)
     columns_finish_kernel (const float *partials, const int64_t splits, const int64_t stride,
-                           const int64_t width, float *out)
+                           const int64_t width, float *first, float *second)
 {
   __shared__ double shared[FINISH_WARPS][33];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const int64_t column = (int64_t)blockIdx.x * 32 + lane;
+  float *out = blockIdx.y == 0 ? first : second;
+  if (out == NULL)
+    return;
+  partials += blockIdx.y * width;
   double sum = 0;
   if (column < width)
-    {
-#pragma unroll 4
-      for (int64_t s = warp; s < splits; s += FINISH_WARPS)
-        sum += (double)partials[s * stride + column];
-    }
+    for (int64_t s = warp; s < splits; s += 4 * FINISH_WARPS)
+      {
+        float x[4];
+#pragma unroll
+        for (int u = 0; u < 4; u++)
+          x[u] = s + u * FINISH_WARPS < splits ? partials[(s + u * FINISH_WARPS) * stride + column] : 0;
+        sum += ((double)x[0] + (double)x[1]) + ((double)x[2] + (double)x[3]);
+      }
   shared[warp][lane] = sum;
   __syncthreads ();
   sum = shared[lane][warp]; /* warp w now holds column w's sums */
@@ -38,10 +45,13 @@ static __global__ void __launch_bounds__ (32 * FINISH_WARPS)
 
 void
 fen_cuda_columns_finish (const FenCudaCall &call, const float *partials, int64_t splits, int64_t stride,
-                         int64_t width, float *out)
+                         int64_t width, float *out, float *second)
 {
-  columns_finish_kernel<<<(unsigned)fen_ceil_div (width, 32), 32 * FINISH_WARPS, 0, call.stream>>> (
-      partials, splits, stride, width, out);
+  if (out == NULL && second == NULL)
+    return;
+  const dim3 grid ((unsigned)fen_ceil_div (width, 32), second != NULL ? 2 : 1);
+  columns_finish_kernel<<<grid, 32 * FINISH_WARPS, 0, call.stream>>> (partials, splits, stride, width, out,
+                                                                      second);
   call.launched ("columns_finish");
 }
 
@@ -89,7 +99,7 @@ fen_cuda_bias_gradient (FenDevice *device, FenStream *stream, const FenBiasGradi
     else
       splits = fen_columns<1, 1, 8> (call, "bias_gradient", p->rows, p->n, op, (float *)p->workspace);
   });
-  fen_cuda_columns_finish (call, (const float *)p->workspace, splits, p->n, p->n, p->d_bias);
+  fen_cuda_columns_finish (call, (const float *)p->workspace, splits, p->n, p->n, p->d_bias, NULL);
 }
 
 /* ---- sum and sum of squares ---- */
