@@ -8,7 +8,8 @@
  *    tiles. Within a tile a warp owns neighbouring rows, and __match_any_sync ranks equal digits.
  * 2. Chunks of neighbouring sorted rows are summed, one block of columns to a thread. A run of equal ids that starts in
  *    a chunk is added to the table by that chunk, alone; the part of a run that came over from the chunk before goes
- *    into `partials`.
+ *    into `partials`. Adding is a reduction at the L2 cache, which nobody waits for (a rare token is a run of one row,
+ *    so that a chunk would wait for memory at each of its rows); with one addition to an element its order is no matter.
  * 3. Where a run left its chunk, one block adds the partials that follow, in order.
  *
  *     ids      3 3 3 5 | 5 5 5 5 | 5 7 7 9        chunk 0 adds 3 and its 5, chunk 2 its 7 and 9;
@@ -27,7 +28,7 @@
 #define SORT_WARPS (SORT_THREADS / 32)
 #define KEYS 4 /* of each thread in a round */
 #define ROUND (SORT_THREADS * KEYS)
-#define MAX_CHUNKS 1024
+#define MAX_CHUNKS 2048
 #define CHUNK_ROWS 32 /* at least */
 
 /* One table's rows on their way. */
@@ -112,12 +113,18 @@ first_place (const uint32_t *counts, uint32_t *shared)
 {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   uint32_t before = 0, total = 0;
-#pragma unroll 8
-  for (int tile = 0; tile < (int)gridDim.x; tile++)
+  for (int first = 0; first < (int)gridDim.x; first += 16)
     {
-      const uint32_t count = counts[tile * BINS + threadIdx.x];
-      before += tile < (int)blockIdx.x ? count : 0;
-      total += count;
+      uint32_t count[16];
+#pragma unroll
+      for (int u = 0; u < 16; u++)
+        count[u] = first + u < (int)gridDim.x ? counts[(first + u) * BINS + threadIdx.x] : 0;
+#pragma unroll
+      for (int u = 0; u < 16; u++)
+        {
+          before += first + u < (int)blockIdx.x ? count[u] : 0;
+          total += count[u];
+        }
     }
   uint32_t sum = total; /* inclusive scan over digits */
 #pragma unroll
@@ -192,37 +199,55 @@ __launch_bounds__ (SORT_THREADS) place_kernel (const Sorts sorts, const int64_t 
 
 /* ---- 2. sums of chunks ---- */
 
+/* 4 at once where a pack of T is aligned: rows of the fp32 table are, when rows of d_out are. */
 template <int N>
 static __device__ __forceinline__ void
 add_to (float *to, const float (&sums)[N])
 {
+#if __CUDA_ARCH__ >= 900
+  constexpr bool PACKS = N % 4 == 0;
+#else
+  constexpr bool PACKS = false;
+#endif
 #pragma unroll
-  for (int j = 0; j < N; j++)
-    to[j] += sums[j];
-}
-
-/* 4 at once where a pack of T is aligned: rows of the fp32 table are, when rows of d_out are. */
-template <int N>
-static __device__ __forceinline__ void
-add_packs (float *to, const float (&sums)[N])
-{
-  if constexpr (N % 4 == 0)
-    {
-      float4 *packs = (float4 *)to;
-#pragma unroll
-      for (int j = 0; j < N / 4; j++)
-        {
-          float4 old = packs[j];
-          old.x += sums[4 * j], old.y += sums[4 * j + 1], old.z += sums[4 * j + 2], old.w += sums[4 * j + 3];
-          packs[j] = old;
-        }
-    }
-  else
-    add_to (to, sums);
+  for (int j = 0; j < N; j += PACKS ? 4 : 1)
+    if constexpr (PACKS)
+      asm volatile("red.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to + j), "f"(sums[j]),
+                   "f"(sums[j + 1]), "f"(sums[j + 2]), "f"(sums[j + 3])
+                   : "memory");
+    else
+      atomicAdd (to + j, sums[j]);
 }
 
 #define CHUNK_THREADS 128
 #define CHUNK_FLIGHT 8 /* rows in flight */
+
+/* Sums of a thread's columns over the run that it is in. */
+template <int N> struct Run {
+  float sums[N];
+  int32_t id;
+  bool over; /* it came from the chunk before */
+
+  __device__ __forceinline__ void
+  end (const Sort &s, int64_t chunk, int64_t width, int64_t column)
+  {
+    if (over)
+#pragma unroll
+      for (int j = 0; j < N; j++)
+        s.partials[chunk * width + column + j] = sums[j];
+    else if ((uint32_t)id < (uint32_t)s.height)
+      add_to (s.table + id * width + column, sums);
+  }
+  __device__ __forceinline__ void
+  begin (int32_t next, bool continued)
+  {
+    id = next;
+    over = continued;
+#pragma unroll
+    for (int j = 0; j < N; j++)
+      sums[j] = 0;
+  }
+};
 
 template <typename T, int N>
 static __global__ void
@@ -230,101 +255,111 @@ __launch_bounds__ (CHUNK_THREADS)
     chunk_kernel (const Sorts sorts, const int last, const T *d_out, const int64_t rows, const int64_t width,
                   const int chunk_rows, const int column_blocks)
 {
+  /* Ids and rows ahead of their use: the loads of d_out need not wait for them. */
+  __shared__ int32_t ids[CHUNK_THREADS], from[CHUNK_THREADS];
   const Sort &s = sorts.of[blockIdx.y];
-  const int32_t *keys = s.keys[last], *from = s.rows[last];
+  const int32_t *keys = s.keys[last];
   const int64_t chunk = blockIdx.x / column_blocks;
   const int64_t column = ((int64_t)(blockIdx.x % column_blocks) * CHUNK_THREADS + threadIdx.x) * N;
   const int64_t begin = chunk * chunk_rows, end = min (begin + chunk_rows, rows);
-  if (column >= width)
-    return;
-  float sums[N] = {};
-  int32_t id = keys[begin];
-  bool over = begin > 0 && keys[begin - 1] == id; /* the run came from the chunk before */
-  for (int64_t i = begin; i < end; i += CHUNK_FLIGHT)
+  const bool mine = column < width;
+  Run<N> run;
+  run.begin (keys[begin], begin > 0 && keys[begin - 1] == keys[begin]);
+  for (int64_t first = begin; first < end; first += CHUNK_THREADS)
     {
-      FenPack<T, N> in[CHUNK_FLIGHT];
-      int32_t next[CHUNK_FLIGHT];
+      const int count = (int)min ((int64_t)CHUNK_THREADS, end - first);
+      __syncthreads ();
+      if (threadIdx.x < count)
+        {
+          ids[threadIdx.x] = keys[first + threadIdx.x];
+          from[threadIdx.x] = s.rows[last][first + threadIdx.x];
+        }
+      __syncthreads ();
+      for (int i = 0; i < count && mine; i += CHUNK_FLIGHT)
+        {
+          FenPack<T, N> in[CHUNK_FLIGHT];
 #pragma unroll
-      for (int u = 0; u < CHUNK_FLIGHT; u++)
-        if (i + u < end)
-          {
-            next[u] = keys[i + u];
-            in[u].load (d_out + from[i + u] * width + column);
-          }
+          for (int u = 0; u < CHUNK_FLIGHT; u++)
+            if (i + u < count)
+              in[u].load (d_out + from[i + u] * width + column);
 #pragma unroll
-      for (int u = 0; u < CHUNK_FLIGHT; u++)
-        if (i + u < end)
-          {
-            float values[N];
-            in[u].get (values);
-            if (next[u] != id)
+          for (int u = 0; u < CHUNK_FLIGHT; u++)
+            if (i + u < count)
               {
-                float *to = over ? s.partials + chunk * width : s.table + id * width;
-                if (over)
-#pragma unroll
-                  for (int j = 0; j < N; j++)
-                    to[column + j] = sums[j];
-                else if ((uint32_t)id < (uint32_t)s.height)
-                  add_packs (to + column, sums);
+                float values[N];
+                in[u].get (values);
+                if (ids[i + u] != run.id)
+                  {
+                    run.end (s, chunk, width, column);
+                    run.begin (ids[i + u], false);
+                  }
 #pragma unroll
                 for (int j = 0; j < N; j++)
-                  sums[j] = 0;
-                id = next[u];
-                over = false;
+                  run.sums[j] += values[j];
               }
-#pragma unroll
-            for (int j = 0; j < N; j++)
-              sums[j] += values[j];
-          }
+        }
     }
-  if (over)
-#pragma unroll
-    for (int j = 0; j < N; j++)
-      s.partials[chunk * width + column + j] = sums[j];
-  else if ((uint32_t)id < (uint32_t)s.height)
-    add_packs (s.table + id * width + column, sums);
+  if (mine)
+    run.end (s, chunk, width, column);
 }
 
 /* ---- 3. runs over several chunks ---- */
 
 #define RUN_WARPS 8
+#define RUN_COLUMNS 128 /* of a block: 4 to a lane */
+#define RUN_CHUNKS 4    /* of a block, one after another: most have nothing to do */
 
-/* Block (chunk, 32 columns): only where the chunk has the first partial of a run. Its warps take every RUN_WARPS-th
- * partial, and their sums are added in order. */
-static __global__ void __launch_bounds__ (32 * RUN_WARPS)
-    run_kernel (const Sorts sorts, const int last, const int64_t rows, const int64_t width,
-                const int chunk_rows, const int chunks, const int column_blocks)
+/* The partials of the run that began in chunk first-1 and goes on at chunk first, added up: a warp takes every
+ * RUN_WARPS-th of them, and the warps' sums are added in order. */
+static __device__ __forceinline__ void
+add_run (const Sort &s, const int32_t *keys, int32_t id, int first, int chunks, int chunk_rows, int64_t width,
+         int64_t column0, float (*shared)[RUN_COLUMNS])
 {
-  __shared__ float shared[RUN_WARPS][32];
-  const Sort &s = sorts.of[blockIdx.y];
-  const int32_t *keys = s.keys[last];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const int first = (int)(blockIdx.x / column_blocks);
-  const int64_t column = (int64_t)(blockIdx.x % column_blocks) * 32 + lane,
-                begin = (int64_t)first * chunk_rows;
-  const int32_t id = keys[begin];
-  if (first == 0 || keys[begin - 1] != id || (first > 1 && keys[begin - chunk_rows - 1] == id))
-    return;
-  if ((uint32_t)id >= (uint32_t)s.height)
+  float sums[4] = {};
+#pragma unroll 4
+  for (int c = first + warp; c < chunks && keys[(int64_t)c * chunk_rows] == id; c += RUN_WARPS)
+#pragma unroll
+    for (int k = 0; k < 4; k++)
+      if (column0 + k * 32 + lane < width)
+        sums[k] += s.partials[c * width + column0 + k * 32 + lane];
+  __syncthreads (); /* the run before has been read */
+#pragma unroll
+  for (int k = 0; k < 4; k++)
+    shared[warp][k * 32 + lane] = sums[k];
+  __syncthreads ();
+  const int mine = threadIdx.x;
+  if (mine >= RUN_COLUMNS || column0 + mine >= width)
     return;
   float sum = 0;
-  if (column < width)
+  for (int w = 0; w < RUN_WARPS; w++)
+    sum += shared[w][mine];
+  s.table[id * width + column0 + mine] += sum;
+}
+
+static __global__ void __launch_bounds__ (32 * RUN_WARPS)
+    run_kernel (const Sorts sorts, const int last, const int64_t width, const int chunk_rows,
+                const int chunks, const int column_blocks)
+{
+  __shared__ float shared[RUN_WARPS][RUN_COLUMNS];
+  const Sort &s = sorts.of[blockIdx.y];
+  const int32_t *keys = s.keys[last];
+  const int first = (int)(blockIdx.x / column_blocks) * RUN_CHUNKS;
+  const int64_t column0 = (int64_t)(blockIdx.x % column_blocks) * RUN_COLUMNS;
+  int32_t id[RUN_CHUNKS], before[RUN_CHUNKS], earlier[RUN_CHUNKS];
+#pragma unroll
+  for (int i = 0; i < RUN_CHUNKS; i++)
     {
-#pragma unroll 4
-      for (int c = first + warp; c < chunks; c += RUN_WARPS)
-        {
-          if (keys[(int64_t)c * chunk_rows] != id)
-            break;
-          sum += s.partials[c * width + column];
-        }
+      const int64_t begin = (int64_t)(first + i) * chunk_rows;
+      const bool is = first + i > 0 && first + i < chunks;
+      id[i] = is ? keys[begin] : -1;
+      before[i] = is ? keys[begin - 1] : -2;
+      earlier[i] = is && first + i > 1 ? keys[begin - chunk_rows - 1] : -1;
     }
-  shared[warp][lane] = sum;
-  __syncthreads ();
-  if (warp > 0 || column >= width)
-    return;
-  for (int w = 1; w < RUN_WARPS; w++)
-    sum += shared[w][lane];
-  s.table[id * width + column] += sum;
+#pragma unroll
+  for (int i = 0; i < RUN_CHUNKS; i++)
+    if (id[i] == before[i] && id[i] != earlier[i] && (uint32_t)id[i] < (uint32_t)s.height)
+      add_run (s, keys, id[i], first + i, chunks, chunk_rows, width, column0, shared);
 }
 
 /* ---- all of it ---- */
@@ -372,9 +407,9 @@ add_rows (const FenCudaCall &call, const Sorts &sorts, int tables, const Sizes &
   call.launched ("embedding_backward chunks");
   if (chunks == 1)
     return;
-  const int64_t narrow = fen_ceil_div (width, 32);
-  run_kernel<<<dim3 ((unsigned)(chunks * narrow), (unsigned)tables), 32 * RUN_WARPS, 0, call.stream>>> (
-      sorts, last, rows, width, s.chunk_rows, (int)chunks, (int)narrow);
+  const int64_t blocks = fen_ceil_div (chunks, RUN_CHUNKS), wide = fen_ceil_div (width, RUN_COLUMNS);
+  run_kernel<<<dim3 ((unsigned)(blocks * wide), (unsigned)tables), 32 * RUN_WARPS, 0, call.stream>>> (
+      sorts, last, width, s.chunk_rows, (int)chunks, (int)wide);
   call.launched ("embedding_backward runs");
 }
 

@@ -11,8 +11,8 @@
 #include "kernels/cuda/fen-cuda-vector.h"
 
 #define THREADS 256
-#define ITEMS 4
-#define MAX_ANGLES 2048 /* sines and as many cosines of a block */
+#define ITEMS 2
+#define MAX_ANGLES 1024 /* sines and as many cosines of a block */
 
 /* |x| <= pi/4: 2^-24 of 1. Taylor, to x^9 and x^8. */
 __device__ __forceinline__ void
@@ -54,8 +54,8 @@ struct Rope {
 
 template <typename T, int N>
 __global__ void
-__launch_bounds__ (THREADS)
-    rope_kernel (const Rope p, const FenDivisor row_packs, const FenDivisor head_packs, T *x)
+__launch_bounds__ (THREADS) rope_kernel (const Rope p, const FenDivisor row_packs,
+                                         const FenDivisor head_packs, const FenDivisor pairs, T *x)
 {
   __shared__ __align__ (16) float sines[MAX_ANGLES], cosines[MAX_ANGLES];
   const int64_t row0 = (int64_t)(blockIdx.x / p.head_blocks) * p.block_rows;
@@ -84,8 +84,9 @@ __launch_bounds__ (THREADS)
     }
   for (int i = threadIdx.x; i < rows * p.pairs; i += THREADS)
     {
-      const int row = i / p.pairs;
-      const float2 sc = angle_sincos (p.positions[row0 + row], p.inv_freq[i - row * p.pairs]);
+      uint32_t pair;
+      const int64_t row = pairs.divide (i, &pair);
+      const float2 sc = angle_sincos (p.positions[row0 + row], p.inv_freq[pair]);
       sines[i] = sc.x * p.sine_scale;
       cosines[i] = sc.y * p.scale;
     }
@@ -143,8 +144,8 @@ rope (const FenCudaCall &call, const FenRope *p)
   while (q.block_rows > 1 && p->rows / q.block_rows < 2 * call.device->properties.units)
     q.block_rows = (q.block_rows + 1) / 2;
   const int64_t blocks = fen_ceil_div (p->rows, q.block_rows) * q.head_blocks;
-  rope_kernel<T, N><<<(unsigned)blocks, THREADS, 0, call.stream>>> (q, FenDivisor (q.block_heads * packs),
-                                                                    FenDivisor (packs), (T *)p->x);
+  rope_kernel<T, N><<<(unsigned)blocks, THREADS, 0, call.stream>>> (
+      q, FenDivisor (q.block_heads * packs), FenDivisor (packs), FenDivisor (pairs), (T *)p->x);
   call.launched ("rope");
 }
 
