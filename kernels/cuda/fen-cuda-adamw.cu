@@ -216,53 +216,118 @@ write (T *x, int count, const T (&values)[N])
         x[j] = values[j];
 }
 
+/* A lane's share of a block of values on its way. */
+template <bool PACKS> struct Lane {
+  int64_t at;
+  int count;
+  float g[LANE_VALUES], w[LANE_VALUES], m_scale, v_scale;
+  uint8_t m[LANE_VALUES], v[LANE_VALUES];
+
+  __device__ __forceinline__ void
+  load (const AdamW8 &p, int64_t block)
+  {
+    at = block * FEN_ADAMW8_BLOCK + threadIdx.x % 32 * LANE_VALUES;
+    const int64_t left = p.n - at;
+    count = left >= LANE_VALUES ? LANE_VALUES : left > 0 ? (int)left : 0;
+    read<PACKS> (p.gradient + at, count, 0.0f, g);
+    read<PACKS> (p.master + at, count, 0.0f, w);
+    read<PACKS> (p.m + at, count, zero_codes[0], m);
+    read<PACKS> (p.v + at, count, zero_codes[1], v);
+    m_scale = p.m_absmax[block];
+    v_scale = p.v_absmax[block];
+  }
+};
+
+/* The new states of a lane, whose codes wait for the block's maximum; parameters are written at once. */
 template <typename T, bool OWN, bool PACKS>
 __device__ __forceinline__ void
-adamw8_block (const AdamW8 &p, const Tables &tables, int64_t block, float scale)
+update_lane (const AdamW8 &p, const Tables &tables, Lane<PACKS> &in, float scale, float (&ms)[LANE_VALUES],
+             float (&vs)[LANE_VALUES])
 {
-  constexpr int N = LANE_VALUES;
-  const int64_t at = block * FEN_ADAMW8_BLOCK + threadIdx.x % 32 * N, left = p.n - at;
-  const int count = left >= N ? N : left > 0 ? (int)left : 0;
-  const float m_scale = p.m_absmax[block], v_scale = p.v_absmax[block];
-  float g[N], w[N], ms[N], vs[N], m_highest = 0, v_highest = 0;
-  uint8_t m[N], v[N];
-  read<PACKS> (p.gradient + at, count, 0.0f, g);
-  read<PACKS> (p.master + at, count, 0.0f, w);
-  read<PACKS> (p.m + at, count, zero_codes[0], m);
-  read<PACKS> (p.v + at, count, zero_codes[1], v);
 #pragma unroll
-  for (int j = 0; j < N; j++)
+  for (int j = 0; j < LANE_VALUES; j++)
     {
-      ms[j] = tables.m_values[m[j]] * m_scale;
-      vs[j] = tables.v_values[v[j]] * v_scale;
-      update (p.c, g[j] * scale, &ms[j], &vs[j], &w[j]);
+      ms[j] = tables.m_values[in.m[j]] * in.m_scale;
+      vs[j] = tables.v_values[in.v[j]] * in.v_scale;
+      update (p.c, in.g[j] * scale, &ms[j], &vs[j], &in.w[j]);
+    }
+  write<PACKS> (p.master + in.at, in.count, in.w);
+  if constexpr (!OWN)
+    {
+      T out[LANE_VALUES];
+#pragma unroll
+      for (int j = 0; j < LANE_VALUES; j += 2)
+        fen_pair_store (out + j, in.w[j], in.w[j + 1]);
+      write<PACKS> ((T *)p.param + in.at, in.count, out);
+    }
+}
+
+/* x / highest for every lane of a block, as x * power * (1 / (highest * power)): the power of two keeps the reciprocal of
+ * a subnormal maximum finite. */
+struct Quotient {
+  float power, reciprocal;
+
+  __device__ __forceinline__
+  Quotient (float highest)
+  {
+    power = highest < 0x1p-100f ? 0x1p100f : 1;
+    reciprocal = __frcp_rn (highest > 0 ? highest * power : 1);
+  }
+  __device__ __forceinline__ float
+  of (float x) const
+  {
+    return x * power * reciprocal;
+  }
+};
+
+template <bool PACKS>
+__device__ __forceinline__ void
+encode_lane (const AdamW8 &p, const Tables &tables, int64_t block, int64_t at, int count,
+             const float (&ms)[LANE_VALUES], const float (&vs)[LANE_VALUES])
+{
+  float m_highest = 0, v_highest = 0;
+  uint8_t m[LANE_VALUES], v[LANE_VALUES];
+#pragma unroll
+  for (int j = 0; j < LANE_VALUES; j++)
+    {
       m_highest = fmaxf (m_highest, fabsf (ms[j]));
       v_highest = fmaxf (v_highest, vs[j]);
     }
   m_highest = fen_warp_max (m_highest);
   v_highest = fen_warp_max (v_highest);
-  const float m_divisor = m_highest > 0 ? m_highest : 1, v_divisor = v_highest > 0 ? v_highest : 1;
+  const Quotient by_m (m_highest), by_v (v_highest);
 #pragma unroll
-  for (int j = 0; j < N; j++)
+  for (int j = 0; j < LANE_VALUES; j++)
     {
-      m[j] = (uint8_t)code_of<true> (tables.m_buckets, __fdiv_rn (ms[j], m_divisor));
-      v[j] = (uint8_t)code_of<false> (tables.v_buckets, __fdiv_rn (vs[j], v_divisor));
+      m[j] = (uint8_t)code_of<true> (tables.m_buckets, by_m.of (ms[j]));
+      v[j] = (uint8_t)code_of<false> (tables.v_buckets, by_v.of (vs[j]));
     }
   write<PACKS> (p.m + at, count, m);
   write<PACKS> (p.v + at, count, v);
-  write<PACKS> (p.master + at, count, w);
-  if constexpr (!OWN)
-    {
-      T out[N];
-#pragma unroll
-      for (int j = 0; j < N; j += 2)
-        fen_pair_store (out + j, w[j], w[j + 1]);
-      write<PACKS> ((T *)p.param + at, count, out);
-    }
   if (threadIdx.x % 32 == 0)
     {
       p.m_absmax[block] = m_highest;
       p.v_absmax[block] = v_highest;
+    }
+}
+
+/* Blocks of values first, first + step .. of a warp; the next one's loads go out before this one's codes are sought. */
+template <typename T, bool OWN, bool PACKS>
+__device__ __forceinline__ void
+adamw8_blocks (const AdamW8 &p, const Tables &tables, int64_t first, int64_t end, int64_t step, float scale)
+{
+  Lane<PACKS> lane;
+  float ms[LANE_VALUES], vs[LANE_VALUES];
+  if (first < end)
+    lane.load (p, first);
+  for (int64_t block = first; block < end; block += step)
+    {
+      update_lane<T, OWN, PACKS> (p, tables, lane, scale, ms, vs);
+      const int64_t at = lane.at;
+      const int count = lane.count;
+      if (block + step < end)
+        lane.load (p, block + step);
+      encode_lane<PACKS> (p, tables, block, at, count, ms, vs);
     }
 }
 
@@ -277,14 +342,16 @@ __launch_bounds__ (ADAMW8_THREADS, 2) adamw8_kernel (const AdamW8 p)
     ((uint32_t *)&tables)[i] = ((const uint32_t *)&device_tables)[i];
   __syncthreads ();
   const float scale = p.stats->gradient_scale;
-  const int64_t blocks = (p.n + FEN_ADAMW8_BLOCK - 1) / FEN_ADAMW8_BLOCK,
-                warps = (int64_t)gridDim.x * ADAMW8_THREADS / 32;
-  for (int64_t block = ((int64_t)blockIdx.x * ADAMW8_THREADS + threadIdx.x) / 32; block < blocks;
-       block += warps)
-    if (PACKS && (block + 1) * FEN_ADAMW8_BLOCK <= p.n)
-      adamw8_block<T, OWN, PACKS> (p, tables, block, scale);
-    else
-      adamw8_block<T, OWN, false> (p, tables, block, scale);
+  const int64_t whole = p.n / FEN_ADAMW8_BLOCK, warps = (int64_t)gridDim.x * ADAMW8_THREADS / 32;
+  const int64_t warp = ((int64_t)blockIdx.x * ADAMW8_THREADS + threadIdx.x) / 32;
+  if (PACKS)
+    {
+      adamw8_blocks<T, OWN, PACKS> (p, tables, warp, whole, warps, scale);
+      if (warp == 0 && whole * FEN_ADAMW8_BLOCK < p.n) /* the last, cut short */
+        adamw8_blocks<T, OWN, false> (p, tables, whole, whole + 1, 1, scale);
+    }
+  else
+    adamw8_blocks<T, OWN, false> (p, tables, warp, fen_ceil_div (p.n, FEN_ADAMW8_BLOCK), warps, scale);
 }
 
 template <typename T, bool OWN>
@@ -295,7 +362,7 @@ adamw8 (const FenCudaCall &call, const FenAdamW8 *p)
                      p->m_absmax, p->v_absmax,      p->gradient, p->m,
                      p->v,        p->stats };
   const int64_t most = fen_ceil_div (p->n, FEN_ADAMW8_BLOCK * (ADAMW8_THREADS / 32));
-  const int64_t wanted = 3 * (int64_t)call.device->properties.units;
+  const int64_t wanted = 2 * (int64_t)call.device->properties.units;
   const unsigned blocks = (unsigned)(wanted < most ? wanted : most);
   if (fen_aligned (p->param) && fen_aligned (q.master) && fen_aligned (p->gradient) && fen_aligned (p->m, 8)
       && fen_aligned (p->v, 8))
