@@ -86,13 +86,25 @@ typedef struct {
 } EmbeddingShape;
 
 static const EmbeddingShape embedding_shapes[] = {
-  { 1, 1, 1, 1 }, { 9, 7, 3, 0 }, { 40, 100, 11, 17 }, { 3, 769, 50, 5 }, { 130, 33, 2, 130 },
+  { 1, 1, 1, 1 },      { 9, 7, 3, 0 },         { 40, 100, 11, 17 },  { 3, 769, 50, 5 },
+  { 130, 33, 2, 130 }, { 5000, 8, 1000, 600 }, { 300, 2, 70000, 0 }, { 64, 1, 300000, 0 },
 };
+
+/* Token i with a chance that falls as 1 / i, as in text: some rows meet hundreds of times, others never. */
+static FenOpTensor *
+skewed_tokens (FenOpHarness *h, gint64 rows, gint64 vocab)
+{
+  FenOpTensor *t = fen_op_tensor (h, FEN_I32, rows);
+  for (gint64 i = 0; i < rows; i++)
+    ((gint32 *)fen_op_host (t))[i]
+        = (gint32)MIN (pow ((double)vocab + 1, fen_op_uniform (h)) - 1, (double)vocab - 1);
+  return t;
+}
 
 static void
 embedding_case (FenOpHarness *h, const EmbeddingShape *s, FenDType dtype)
 {
-  FenOpTensor *tokens = fen_op_integers (h, s->rows, 0, s->vocab);
+  FenOpTensor *tokens = skewed_tokens (h, s->rows, s->vocab);
   FenOpTensor *positions = s->positions > 0 ? fen_op_integers (h, s->rows, 0, s->positions) : NULL;
   FenOpTensor *table = fen_op_random (h, dtype, s->vocab * s->width, 0, 1);
   FenOpTensor *places = positions != NULL ? fen_op_random (h, dtype, s->positions * s->width, 0, 1) : NULL;
@@ -133,7 +145,37 @@ static void
 test_embedding (FenOpHarness *h, gconstpointer data)
 {
   for (guint d = 0; d < G_N_ELEMENTS (dtypes); d++)
-    embedding_case (h, data, dtypes[d]);
+    {
+      h->skew = 0;
+      embedding_case (h, data, dtypes[d]);
+      h->skew = 3;
+      embedding_case (h, data, dtypes[d]);
+    }
+}
+
+/* The same sums twice, of tokens that meet often: equal bits. */
+static void
+test_embedding_repeats (FenOpHarness *h, gconstpointer data)
+{
+  enum { ROWS = 20000, WIDTH = 24, TOKENS = 300 };
+  FenOpTensor *tokens = skewed_tokens (h, ROWS, TOKENS);
+  FenOpTensor *d_out = fen_op_random (h, FEN_F32, ROWS * WIDTH, 0, 1);
+  FenOpTensor *d_table = fen_op_random (h, FEN_F32, TOKENS * WIDTH, 0, 1);
+  FenEmbeddingBackward p = { .rows = ROWS, .width = WIDTH, .vocab = TOKENS, .dtype = FEN_F32 };
+  g_autofree float *first = g_new (float, TOKENS *WIDTH), *again = g_new (float, TOKENS *WIDTH);
+  float *const results[] = { first, again };
+  p.tokens = fen_op_device (tokens), p.d_out = fen_op_device (d_out),
+  p.d_token_table = fen_op_device (d_table);
+  for (int i = 0; i < 2; i++)
+    {
+      fen_op_upload (h);
+      p.workspace = fen_op_workspace (h, FEN_OP_EMBEDDING_BACKWARD, &p);
+      h->backend->embedding_backward (h->device, NULL, &p);
+      fen_op_finish (h);
+      h->backend->copy (h->device, NULL, results[i], p.d_token_table, TOKENS * WIDTH * sizeof (float));
+      h->backend->synchronize (h->device, NULL);
+    }
+  g_assert_cmpmem (first, TOKENS * WIDTH * sizeof (float), again, TOKENS * WIDTH * sizeof (float));
 }
 
 /* ---- norms ---- */
@@ -144,6 +186,12 @@ typedef struct {
 
 static const Shape shapes[]
     = { { 1, 1 }, { 1, 130 }, { 3, 5 }, { 33, 64 }, { 70, 97 }, { 7, 768 }, { 2100, 3 } };
+
+/* What GPU kernels choose their shape by: one warp or one block for a row, how much of it each thread has, and rows
+ * beyond what a grid's second dimension counts. */
+static const Shape wide_shapes[] = { { 5, 1032 },  { 6, 2048 },  { 3, 4096 },  { 2, 8192 },
+                                     { 3, 16384 }, { 2, 16392 }, { 2, 33000 }, { 301, 768 } };
+static const Shape tall_shape = { 70001, 8 };
 
 /* bits: RMS, delta, in place, statistics wanted, no bias. */
 static void
@@ -227,9 +275,23 @@ test_norm (FenOpHarness *h, gconstpointer data)
   for (guint d = 0; d < G_N_ELEMENTS (dtypes); d++)
     for (int bits = 0; bits < 32; bits++)
       {
+        h->skew = bits % 4 == 3 ? bits % 7 : 0;
         norm_forward_case (h, data, dtypes[d], bits);
         if (bits < 16)
           norm_backward_case (h, data, dtypes[d], bits);
+      }
+}
+
+/* Fewer combinations: LayerNorm and RMSNorm with all that they can have, and with nothing. */
+static void
+test_norm_wide (FenOpHarness *h, gconstpointer data)
+{
+  static const int combinations[] = { 2 | 8, 1 | 2 | 4, 0, 1 };
+  for (guint d = 0; d < G_N_ELEMENTS (dtypes); d++)
+    for (guint i = 0; i < G_N_ELEMENTS (combinations); i++)
+      {
+        norm_forward_case (h, data, dtypes[d], combinations[i]);
+        norm_backward_case (h, data, dtypes[d], combinations[i]);
       }
 }
 
@@ -242,14 +304,15 @@ typedef struct {
 } RopeShape;
 
 static const RopeShape rope_shapes[] = {
-  { 1, 1, 2, 2, 10 },         { 5, 3, 64, 64, 4096 },         { 9, 2, 80, 32, 100 },
-  { 33, 4, 96, 96, 5000000 }, { 4, 1, 256, 254, 2147483647 },
+  { 1, 1, 2, 2, 10 },           { 5, 3, 64, 64, 4096 },         { 9, 2, 80, 32, 100 },
+  { 33, 4, 96, 96, 5000000 },   { 4, 1, 256, 254, 2147483647 }, { 7, 40, 128, 128, 2000000 },
+  { 300, 2, 128, 128, 131072 }, { 3, 150, 64, 48, 3000000 },    { 70000, 1, 16, 16, 70000 },
 };
 
 static void
-rope_case (FenOpHarness *h, const RopeShape *s, FenDType dtype, gboolean inverse)
+rope_case (FenOpHarness *h, const RopeShape *s, FenDType dtype, gboolean inverse, gint64 gap)
 {
-  const gint64 head_stride = s->head_dim + 3, stride = s->heads * head_stride + 5;
+  const gint64 head_stride = s->head_dim + gap, stride = s->heads * head_stride + 2 * gap;
   FenOpTensor *x = fen_op_random (h, dtype, s->rows * stride, 0, 1);
   FenOpTensor *positions = fen_op_integers (h, s->rows, 0, s->last);
   FenOpTensor *frequencies = fen_op_tensor (h, FEN_F32, s->rotary / 2);
@@ -278,8 +341,10 @@ test_rope (FenOpHarness *h, gconstpointer data)
 {
   for (guint d = 0; d < G_N_ELEMENTS (dtypes); d++)
     {
-      rope_case (h, data, dtypes[d], FALSE);
-      rope_case (h, data, dtypes[d], TRUE);
+      rope_case (h, data, dtypes[d], FALSE, 3);
+      rope_case (h, data, dtypes[d], TRUE, 3);
+      rope_case (h, data, dtypes[d], FALSE, 8);
+      rope_case (h, data, dtypes[d], TRUE, 0);
     }
 }
 
@@ -287,9 +352,9 @@ test_rope (FenOpHarness *h, gconstpointer data)
 
 static void
 activation_case (FenOpHarness *h, const Shape *s, FenDType dtype, FenActivationKind kind, gboolean gated,
-                 gboolean in_place)
+                 gboolean in_place, gint64 gap)
 {
-  const gint64 ldx = (gated ? 2 : 1) * s->width + 3, n = s->rows * s->width;
+  const gint64 ldx = (gated ? 2 : 1) * s->width + gap, n = s->rows * s->width;
   FenOpTensor *x = fen_op_random (h, dtype, s->rows * ldx, 0, 4);
   FenOpTensor *y = fen_op_tensor (h, dtype, n), *dy = fen_op_random (h, dtype, n, 0, 1);
   FenOpTensor *dx = in_place ? x : fen_op_tensor (h, dtype, s->rows * ldx);
@@ -309,7 +374,7 @@ activation_case (FenOpHarness *h, const Shape *s, FenDType dtype, FenActivationK
   fen_op_finish (h);
   /* The exponent is a product of rounded factors: up to 20 * 2^-24 relative; slopes cancel near their zeros. */
   fen_op_compare (h, "y", y, s->rows, s->width, s->width, (FenOpTolerance){ 0x1p-22, 40 * 0x1p-24 });
-  fen_op_compare (h, "dx", dx, s->rows, ldx - 3, ldx, (FenOpTolerance){ 0x1p-19, 40 * 0x1p-24 });
+  fen_op_compare (h, "dx", dx, s->rows, ldx - gap, ldx, (FenOpTolerance){ 0x1p-19, 40 * 0x1p-24 });
 }
 
 static void
@@ -317,8 +382,8 @@ test_activation (FenOpHarness *h, gconstpointer data)
 {
   for (guint d = 0; d < G_N_ELEMENTS (dtypes); d++)
     for (FenActivationKind kind = FEN_GELU_TANH; kind <= FEN_RELU; kind++)
-      for (int bits = 0; bits < 4; bits++)
-        activation_case (h, data, dtypes[d], kind, bits & 1, bits & 2);
+      for (int bits = 0; bits < 8; bits++)
+        activation_case (h, data, dtypes[d], kind, bits & 1, bits & 2, bits & 4 ? 3 : bits & 2 ? 8 : 0);
 }
 
 /* Far out, where a careless formula gives NaN or loses the tail. */
@@ -347,25 +412,31 @@ test_activation_ends (FenOpHarness *h, gconstpointer data)
 /* ---- bias gradient ---- */
 
 static void
+bias_case (FenOpHarness *h, const Shape *s, FenDType dtype, gint64 gap)
+{
+  const gint64 ldy = s->width + gap;
+  FenOpTensor *dy = fen_op_random (h, dtype, s->rows * ldy, 0.1, 1);
+  FenOpTensor *d_bias = fen_op_random (h, FEN_F32, s->width, 0, 1);
+  fen_op_upload (h);
+  const FenBiasGradient host
+      = { s->rows, s->width, ldy, dtype, fen_op_host (dy), fen_op_host (d_bias), NULL };
+  FenBiasGradient device
+      = { s->rows, s->width, ldy, dtype, fen_op_device (dy), fen_op_device (d_bias), NULL };
+  h->reference->bias_gradient (h->reference_device, NULL, &host);
+  device.workspace = fen_op_workspace (h, FEN_OP_BIAS_GRADIENT, &device);
+  h->backend->bias_gradient (h->device, NULL, &device);
+  fen_op_finish (h);
+  fen_op_compare (h, "d_bias", d_bias, 1, s->width, s->width,
+                  (FenOpTolerance){ 32 * 0x1p-24 * sqrt ((double)s->rows) + 0x1p-22, 0x1p-22 });
+}
+
+static void
 test_bias_gradient (FenOpHarness *h, gconstpointer data)
 {
-  const Shape *s = data;
   for (guint d = 0; d < G_N_ELEMENTS (dtypes); d++)
     {
-      const gint64 ldy = s->width + 2;
-      FenOpTensor *dy = fen_op_random (h, dtypes[d], s->rows * ldy, 0.1, 1);
-      FenOpTensor *d_bias = fen_op_random (h, FEN_F32, s->width, 0, 1);
-      fen_op_upload (h);
-      const FenBiasGradient host
-          = { s->rows, s->width, ldy, dtypes[d], fen_op_host (dy), fen_op_host (d_bias), NULL };
-      FenBiasGradient device
-          = { s->rows, s->width, ldy, dtypes[d], fen_op_device (dy), fen_op_device (d_bias), NULL };
-      h->reference->bias_gradient (h->reference_device, NULL, &host);
-      device.workspace = fen_op_workspace (h, FEN_OP_BIAS_GRADIENT, &device);
-      h->backend->bias_gradient (h->device, NULL, &device);
-      fen_op_finish (h);
-      fen_op_compare (h, "d_bias", d_bias, 1, s->width, s->width,
-                      (FenOpTolerance){ 32 * 0x1p-24 * sqrt ((double)s->rows) + 0x1p-22, 0x1p-22 });
+      bias_case (h, data, dtypes[d], 2);
+      bias_case (h, data, dtypes[d], 8);
     }
 }
 
@@ -399,6 +470,17 @@ main (int argc, char **argv)
       fen_op_add (activation, test_activation, &shapes[i]);
       fen_op_add (bias, test_bias_gradient, &shapes[i]);
     }
+  for (guint i = 0; i < G_N_ELEMENTS (wide_shapes); i++)
+    {
+      const Shape *s = &wide_shapes[i];
+      g_autofree char *norm = g_strdup_printf ("/norm/%dx%d", (int)s->rows, (int)s->width);
+      g_autofree char *bias = g_strdup_printf ("/bias-gradient/%dx%d", (int)s->rows, (int)s->width);
+      fen_op_add_once (norm, test_norm_wide, s);
+      fen_op_add_once (bias, test_bias_gradient, s);
+    }
+  fen_op_add_once ("/norm/tall", test_norm_wide, &tall_shape);
+  fen_op_add_once ("/bias-gradient/tall", test_bias_gradient, &tall_shape);
+  fen_op_add_once ("/embedding/repeats", test_embedding_repeats, NULL);
   fen_op_add ("/activation/ends", test_activation_ends, NULL);
   return g_test_run ();
 }
