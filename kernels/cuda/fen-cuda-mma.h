@@ -112,18 +112,6 @@ template <int D> struct FenSwizzle {
   }
 };
 
-/* Byte offsets into a tile whose rows are 16 bytes longer than D columns. Free of bank conflicts as well, and an operand
- * needs one register where the swizzled one needs PERIOD; for 1 / D more memory. */
-template <int D> struct FenPadded {
-  static constexpr int ROW_BYTES = 2 * D + 16;
-
-  static __device__ __forceinline__ int
-  offset (int row, int chunk)
-  {
-    return row * ROW_BYTES + chunk * 16;
-  }
-};
-
 /* The offsets from which a lane reads ldmatrix operands of a tile (rows, D), 16 x 16 values at a time.
  *
  *   FEN_ROWS_FIRST     lanes 0-15 rows 0-15 at columns 0-7, lanes 16-31 the same rows at columns 8-15:
@@ -151,24 +139,6 @@ template <int D, FenOperandOrder order> struct FenOperand {
   {
     constexpr int PERIOD = FenSwizzle<D>::PERIOD;
     return base[column16 % PERIOD] + row16 * 16 * FenSwizzle<D>::ROW_BYTES + column16 / PERIOD * PERIOD * 32;
-  }
-};
-
-/* The same for a padded tile. */
-template <int D, FenOperandOrder order> struct FenPaddedOperand {
-  uint32_t base;
-
-  __device__ __forceinline__
-  FenPaddedOperand (int lane)
-  {
-    const int row = order == FEN_ROWS_FIRST ? lane & 15 : (lane & 7) | (lane >> 4 << 3);
-    base = FenPadded<D>::offset (row, order == FEN_ROWS_FIRST ? lane >> 4 : lane >> 3 & 1);
-  }
-
-  __device__ __forceinline__ uint32_t
-  at (int row16, int column16) const
-  {
-    return base + row16 * 16 * FenPadded<D>::ROW_BYTES + column16 * 32;
   }
 };
 
@@ -207,7 +177,7 @@ fen_copy_wait ()
 /* Starts copying rows [row0, row0 + ROWS) of `source` (any rows of 16-byte aligned, 16-bit values, `stride` elements
  * apart) into a swizzled tile, by THREADS threads. Rows from `rows` on and columns from `columns` on become 0.
  * `columns`: a multiple of 8, at most D. */
-template <int D, int ROWS, int THREADS, typename Layout = FenSwizzle<D>> struct FenTileCopy {
+template <int D, int ROWS, int THREADS> struct FenTileCopy {
   static constexpr int CHUNKS = D / 8;
   static_assert (ROWS * CHUNKS % THREADS == 0, "every thread copies as much");
   /* A row's chunks divide the threads: a thread keeps its column and walks down STEP rows at a time. */
@@ -233,9 +203,9 @@ template <int D, int ROWS, int THREADS, typename Layout = FenSwizzle<D>> struct 
   place (int i, unsigned thread)
   {
     if constexpr (WALKS)
-      return Layout::offset (row (0, thread), chunk (0, thread)) + i * STEP * Layout::ROW_BYTES;
+      return FenSwizzle<D>::offset (row (0, thread), chunk (0, thread)) + i * STEP * FenSwizzle<D>::ROW_BYTES;
     else
-      return Layout::offset (row (i, thread), chunk (i, thread));
+      return FenSwizzle<D>::offset (row (i, thread), chunk (i, thread));
   }
 
   /* One of the PASSES, without a branch: it may stand among other work. WHOLE: nothing lies outside. */
