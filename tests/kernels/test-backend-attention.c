@@ -92,6 +92,11 @@ static const Case more_cases[] = {
   { "group 4", SQUARE (200), 8, 2, 128, 0, 0 },
   { "group 8", SQUARE (130), 8, 1, 64, 0, 0 },
   { "group 16, d 64", SQUARE (140), 16, 1, 64, 70, 0 },
+  /* Whole tiles of queries before all keys: O is 0 without a single key tile. */
+  { "nothing visible, d 64", 2, 300, 40, 10, 500, 4, 1, 64, 0, 0 },
+  { "nothing visible, d 96", 2, 300, 40, 10, 500, 4, 1, 96, 0, 0 },
+  { "nothing visible, d 128", 2, 300, 40, 10, 500, 4, 1, 128, 100, 2 },
+  { "nothing visible, d 256", 2, 300, 40, 10, 500, 4, 1, 256, 0, 0 },
   { "d 2", SQUARE (70), 2, 1, 2, 0, 0 },
   { "d 7", SQUARE (70), 2, 1, 7, 0, 0 },
   { "d 8", SQUARE (150), 2, 1, 8, 0, 0 },
