@@ -4,7 +4,9 @@
 FenMmaBackwardShape
 fen_mma_backward_shape_128 (int shared)
 {
-  if (shared >= 163 * 1024)
+  if (shared >= 227 * 1024)
     return fen_mma_backward::shape<128, 128, 64, 4, 2, 2, 1> ();
-  return fen_mma_backward::shape<128, 64, 32, 4, 1, 2, 1> ();
+  if (shared >= 163 * 1024) /* two blocks */
+    return fen_mma_backward::shape<128, 64, 32, 4, 1, 2, 2> ();
+  return fen_mma_backward::shape<128, 64, 32, 4, 2, 2, 1> ();
 }

@@ -4,5 +4,9 @@
 FenMmaBackwardShape
 fen_mma_backward_shape_64 (int shared)
 {
-  return fen_mma_backward::shape<64, 128, 64, 4, 1, 2, 2> ();
+  if (shared >= 227 * 1024)
+    return fen_mma_backward::shape<64, 128, 64, 4, 1, 2, 2> ();
+  if (shared >= 163 * 1024) /* two blocks */
+    return fen_mma_backward::shape<64, 128, 32, 4, 1, 2, 2> ();
+  return fen_mma_backward::shape<64, 128, 64, 8, 1, 2, 1> ();
 }

@@ -48,7 +48,7 @@ prepare_mask (const FenAttentionMask &m, char *shared, const Place &at)
   return top;
 }
 
-template <class C, bool CAP>
+template <class C, bool CAP, bool ORDERED>
 __global__ void
 __launch_bounds__ (C::THREADS, C::BLOCKS) backward (const __grid_constant__ FenMmaBackward a)
 {
@@ -68,7 +68,7 @@ __launch_bounds__ (C::THREADS, C::BLOCKS) backward (const __grid_constant__ FenM
 
   const int top = prepare_mask<C> (p.mask, memory, at);
   const int64_t shift = p.mask.k0 - p.mask.q0 + first;
-  const int low = (int)max ((int64_t) - (1 << 30), min (shift, (int64_t)nq));
+  const int low = (int)max ((int64_t) - (1 << 30), min (shift, (int64_t)nq + C::QN));
   const int tile0 = max (low, 0) / C::QN, tiles = max ((top + C::QN - 1) / C::QN - tile0, 0);
   const int heads = p.group / a.splits, head0 = at.kv_head * p.group + at.split * heads;
 
@@ -96,30 +96,56 @@ __launch_bounds__ (C::THREADS, C::BLOCKS) backward (const __grid_constant__ FenM
     fen_copy_commit ();
   };
 
-  /* dQ of a tile whose dS lies in stage `stage`. */
+  /* dQ of a tile whose dS lies in stage `stage`. Under a window, the end of a warp's turn is told at its next one: the
+   * sums have arrived by then and nobody waits for that. Without one the next block waits already. */
+  int *counter = NULL;
+  int number = 0;
+  const auto end_turn_before = [&] () {
+    if (ORDERED && counter != NULL)
+      end_turn (counter, number, block.lane);
+    counter = NULL;
+  };
   const auto query_gradient = [&] (int head, int tile, int stage) {
-    block.query_gradient (a.dq + (((int64_t)at.b * p.heads + head) * a.query_tiles + tile) * (C::QN * C::D),
-                          shared + C::DSC + stage * C::S_BYTES, tile * C::QN, low, top0);
+    float x[2][C::ND][4] = {};
+    const int64_t at_tile = ((int64_t)at.b * p.heads + head) * a.query_tiles + tile;
+    float *dq = a.dq + at_tile * (C::QN * C::D);
+    end_turn_before ();
+    block.query_gradient (x, shared + C::DSC + stage * C::S_BYTES, tile * C::QN, low, top0);
+    if constexpr (ORDERED)
+      {
+        const Turn turn = turn_of<C> (p.mask, at.b, at.tile, tile * C::QN);
+        int *mine = a.turns + at_tile * C::WARPS + block.warp;
+        block.turn_query_gradient (at, head, tile, dq, x, mine, turn);
+        if (!turn.last)
+          {
+            counter = mine;
+            number = turn.number;
+            if (p.mask.window == 0)
+              end_turn_before ();
+          }
+      }
+    else
+      block.add_query_gradient (dq, x);
   };
-  const auto products = [&] (int tile, int stage) {
-    block.tile (shared + C::Q + stage * C::Q_BYTES, shared + C::DO + stage * C::Q_BYTES,
-                shared + C::STATS + stage * C::STATS_BYTES, shared + C::DSC + stage * C::S_BYTES,
-                tile * C::QN);
-  };
+
   /* Warps w and w + 4 share a scheduler: one begins with the dQ of the tile before, which is products alone, the other
    * ends with it, so that the exponentials of one meet the products of the other. */
   const bool late = C::WARPS > 4 && block.warp >= C::WARPS / 2;
 
+  /* In turn from the last query tile down (-order.h), else up. */
+  const int begin = ORDERED ? tile0 + tiles - 1 : tile0, end = ORDERED ? tile0 - 1 : tile0 + tiles;
   const int steps = tiles * heads;
-  int head = head0, tile = tile0, stage = 0, last_head = head0, last_tile = tile0;
+  int head = head0, tile = begin, last_head = head0, last_tile = begin;
+
   if (steps > 0)
     load (head, tile, 0);
 #pragma unroll 1
   for (int step = 0; step < steps; step++)
     {
-      int next_head = head, next_tile = tile + 1;
-      if (next_tile == tile0 + tiles)
-        next_tile = tile0, next_head++;
+      const int stage = C::STAGES == 2 ? step & 1 : 0;
+      int next_head = head, next_tile = ORDERED ? tile - 1 : tile + 1;
+      if (next_tile == end)
+        next_tile = begin, next_head++;
       fen_copy_wait<0> ();
       /* The tile is there; dS of the tile before is whole; nobody reads that tile's Q and dO any more, nor the dS of the
        * tile before it. */
@@ -130,14 +156,13 @@ __launch_bounds__ (C::THREADS, C::BLOCKS) backward (const __grid_constant__ FenM
             load (next_head, next_tile, stage ^ 1);
           if (step > 0 && !late)
             query_gradient (last_head, last_tile, stage ^ 1);
-          products (tile, stage);
+          block.tile (block.stage_of (stage), tile * C::QN);
           if (step > 0 && late)
             query_gradient (last_head, last_tile, stage ^ 1);
-          stage ^= 1;
         }
       else
         {
-          products (tile, 0);
+          block.tile (block.stage_of (0), tile * C::QN);
           __syncthreads (); /* dS is whole, Q and dO are free */
           if (step + 1 < steps)
             load (next_head, next_tile, 0);
@@ -151,25 +176,26 @@ __launch_bounds__ (C::THREADS, C::BLOCKS) backward (const __grid_constant__ FenM
   if (C::STAGES == 2 && steps > 0)
     {
       __syncthreads ();
-      query_gradient (last_head, last_tile, stage ^ 1);
+      query_gradient (last_head, last_tile, steps - 1 & 1);
     }
+  end_turn_before ();
   fen_copy_wait<0> ();
   if (a.partial == NULL && p.dkv_dtype != FEN_F32)
-    block.store_staged (memory, at);
+    block.store_staged (memory, at, block.dk, block.dv);
   else if (steps > 0 || !p.accumulate || a.partial != NULL)
-    block.store (at);
+    block.store (at, block.dk, block.dv);
 }
 
-template <class C, bool CAP>
+template <class C, bool CAP, bool ORDERED>
 void
 launch (const FenCudaCall &call, const FenMmaBackward &a)
 {
   const unsigned blocks = (unsigned)(a.p.batch * a.p.kv_heads * a.splits * a.key_tiles);
   fen_cuda_keep (
       call.device,
-      cudaFuncSetAttribute (backward<C, CAP>, cudaFuncAttributeMaxDynamicSharedMemorySize, C::BYTES),
+      cudaFuncSetAttribute (backward<C, CAP, ORDERED>, cudaFuncAttributeMaxDynamicSharedMemorySize, C::BYTES),
       "attention backward's shared memory");
-  backward<C, CAP><<<blocks, C::THREADS, C::BYTES, call.stream>>> (a);
+  backward<C, CAP, ORDERED><<<blocks, C::THREADS, C::BYTES, call.stream>>> (a);
   call.launched ("attention backward");
 }
 
@@ -179,9 +205,15 @@ shape ()
 {
   using B = Shape<__nv_bfloat16, D, KEYS, QN, KG, DS, STAGES, BLOCKS>;
   using H = Shape<__half, D, KEYS, QN, KG, DS, STAGES, BLOCKS>;
-  return {
-    D, KEYS, QN, BLOCKS, { { launch<B, false>, launch<B, true> }, { launch<H, false>, launch<H, true> } }
-  };
+  return { D,
+           KEYS,
+           QN,
+           B::WARPS,
+           BLOCKS,
+           { { { launch<B, false, false>, launch<B, false, true> },
+               { launch<B, true, false>, launch<B, true, true> } },
+             { { launch<H, false, false>, launch<H, false, true> },
+               { launch<H, true, false>, launch<H, true, true> } } } };
 }
 
 } /* namespace fen_mma_backward */

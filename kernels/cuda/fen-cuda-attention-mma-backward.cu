@@ -2,7 +2,7 @@
  * memory, and what happens after: dQ from fragment order to rows, and the sum of a group's parts of dK and dV.
  *
  * Scratch behind the statistics: dQ in fp32, then the parts of dK and dV where the query heads of a group are split
- * among blocks (few keys, many query heads: else the card would stay half empty).
+ * among blocks (few keys, many query heads: else the card would stay half empty), then the turns of dQ.
  */
 #include "kernels/cuda/fen-cuda-attention-mma-backward.h"
 
@@ -40,7 +40,7 @@ struct Cut {
   FenMmaBackwardShape shape;
   int64_t query_tiles, key_tiles;
   int splits;
-  uint64_t dq_bytes, partial_bytes;
+  uint64_t dq_bytes, partial_bytes, turns_bytes;
 };
 
 /* Query heads of a group are split when its key tiles alone would not fill the card twice over. */
@@ -65,6 +65,7 @@ cut_of (const FenDeviceProperties *properties, const FenAttention *a)
   c.dq_bytes = (uint64_t)(a->batch * a->heads * c.query_tiles) * c.shape.queries * c.shape.d * 4;
   c.partial_bytes
       = c.splits > 1 ? (uint64_t)(a->batch * a->kv_heads * a->nk) * c.splits * 2 * c.shape.d * 4 : 0;
+  c.turns_bytes = (uint64_t)(a->batch * a->heads * c.query_tiles) * c.shape.warps * 4;
   return c;
 }
 
@@ -99,7 +100,7 @@ fen_cuda_attention_mma_backward_workspace (const FenDeviceProperties *properties
                                            const FenAttentionBackward *g)
 {
   const Cut c = cut_of (properties, &g->forward);
-  return c.dq_bytes + c.partial_bytes;
+  return c.dq_bytes + c.partial_bytes + c.turns_bytes;
 }
 
 /* ---- after the kernel ---- */
@@ -187,6 +188,18 @@ sum_parts (FenMmaBackward m, int d)
     fen_head_row<T> (view, b, j, h)[column] = fen_store<T> (sum);
 }
 
+static void
+launch_sum_parts (const FenCudaCall &call, const FenMmaBackward &m, const Cut &c)
+{
+  const int64_t n = 2 * m.p.batch * m.p.kv_heads * m.p.mask.nk * c.shape.d;
+  const unsigned blocks = (unsigned)((n + 255) / 256);
+  if (m.p.dtype == FEN_F16)
+    sum_parts<__half><<<blocks, 256, 0, call.stream>>> (m, c.shape.d);
+  else
+    sum_parts<__nv_bfloat16><<<blocks, 256, 0, call.stream>>> (m, c.shape.d);
+  call.launched ("attention backward's parts");
+}
+
 /* ---- running ---- */
 
 /* Heads whose key tiles are scheduled together: enough blocks for four rounds of the card, so that the long first tiles
@@ -201,38 +214,65 @@ band_of (const FenDevice *device, const FenAttention *a, const Cut &c)
   return (int)min (heads, (blocks + c.key_tiles - 1) / c.key_tiles);
 }
 
+/* Are there queries whose own key is not in the call? They may see no key at all; the others see themselves. */
+static bool
+some_blind (const FenAttention *a)
+{
+  return a->q0 < a->k0 || a->q0 + a->nq > a->k0 + a->nk;
+}
+
+/* Zeros for the rows of dq: 8 elements a thread. */
+template <typename T>
+static __global__ void
+clear_rows (FenAttentionParams p, int vectors)
+{
+  const int64_t at = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, row = at / vectors;
+  const int64_t h = row % p.heads, i = row / p.heads % p.mask.nq, b = row / p.heads / p.mask.nq;
+  if (b < p.batch)
+    *(uint4 *)(fen_head_row<T> (p.dq, b, i, h) + at % vectors * 8) = make_uint4 (0, 0, 0, 0);
+}
+
+static void
+launch_clear_rows (const FenCudaCall &call, const FenMmaBackward &m)
+{
+  const int vectors = m.p.head_dim / 8;
+  const unsigned blocks = (unsigned)((m.p.batch * m.p.heads * m.p.mask.nq * vectors + 255) / 256);
+  clear_rows<__half><<<blocks, 256, 0, call.stream>>> (m.p, vectors); /* zero is zero in either type */
+  call.launched ("attention backward's blind queries");
+}
+
 void
 fen_cuda_attention_mma_backward (const FenCudaCall &call, const FenAttentionBackward *g)
 {
   const FenAttention *a = &g->forward;
   const Cut c = cut_of (&call.device->properties, a);
+  const bool turns = call.device->options.deterministic; /* dQ in turn (-order.h) */
+  char *scratch = (char *)fen_attention_stats_end (g);
   FenMmaBackward m;
   m.p = fen_attention_params (a, g);
-  m.dq = (float *)fen_attention_stats_end (g);
-  m.partial = c.splits > 1 ? (float *)((char *)m.dq + c.dq_bytes) : NULL;
+  m.dq = (float *)scratch;
+  m.partial = c.splits > 1 ? (float *)(scratch + c.dq_bytes) : NULL;
+  m.turns = turns ? (int *)(scratch + c.dq_bytes + c.partial_bytes) : NULL;
   m.query_tiles = (int)c.query_tiles;
   m.key_tiles = (int)c.key_tiles;
   m.splits = c.splits;
   m.band = band_of (call.device, a, c);
 
-  if (c.dq_bytes > 0)
+  if (a->nq > 0)
     {
-      fen_cuda_keep (call.device, cudaMemsetAsync (m.dq, 0, c.dq_bytes, call.stream), "clearing dQ");
+      fen_cuda_keep (call.device,
+                     turns ? cudaMemsetAsync (m.turns, 0, c.turns_bytes, call.stream)
+                           : cudaMemsetAsync (m.dq, 0, c.dq_bytes, call.stream),
+                     "clearing dQ");
+      if (turns && some_blind (a))
+        launch_clear_rows (call, m);
     }
   if (c.key_tiles > 0)
-    c.shape.launch[a->dtype == FEN_F16][a->softcap > 0](call, m);
+    c.shape.launch[a->dtype == FEN_F16][a->softcap > 0][turns](call, m);
   if (m.partial != NULL && c.key_tiles > 0)
-    {
-      const int64_t n = 2 * a->batch * a->kv_heads * a->nk * c.shape.d;
-      const unsigned blocks = (unsigned)((n + 255) / 256);
-      if (a->dtype == FEN_F16)
-        sum_parts<__half><<<blocks, 256, 0, call.stream>>> (m, c.shape.d);
-      else
-        sum_parts<__nv_bfloat16><<<blocks, 256, 0, call.stream>>> (m, c.shape.d);
-      call.launched ("attention backward's parts");
-    }
-  if (a->nq > 0 && a->dtype == FEN_F16)
+    launch_sum_parts (call, m, c);
+  if (a->nq > 0 && !turns && a->dtype == FEN_F16)
     launch_query_rows<__half> (call, m, c);
-  else if (a->nq > 0)
+  else if (a->nq > 0 && !turns)
     launch_query_rows<__nv_bfloat16> (call, m, c);
 }

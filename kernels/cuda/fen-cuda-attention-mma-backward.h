@@ -18,8 +18,12 @@
  * It is applied where a group of keys meets 32 queries only in part; pairs of group and 32 queries that do not meet at
  * all are left out of all five products.
  *
- * dQ: the blocks of a query tile add to fp32 scratch memory. It is laid out as the fragments lie in registers, 16
- * bytes a lane, so that a warp adds 512 contiguous bytes at once; fen-cuda-attention-mma-backward.cu turns it into rows.
+ * dQ: the blocks of a query tile add to fp32 scratch memory, in any order or, when bits must be equal, in turn (-order.h).
+ * It is laid out as the fragments lie in registers, 16 bytes a lane, so that a warp adds 512 contiguous bytes at once;
+ * fen-cuda-attention-mma-backward.cu turns it into rows.
+ *
+ * Files: -shape.h tiles and addresses, -store.h and -order.h results, -block.h a warp's work on a tile of queries,
+ * -kernel.h the walk and the launch, -dN.cu the shapes of one head_dim.
  */
 #pragma once
 
@@ -29,8 +33,9 @@
 struct FenMmaBackward {
   FenAttentionParams p;
   float *dq; /* (batch, heads, query tiles, QN * D) in fragment order */
-  float *
-      partial; /* (splits, 2, batch, kv_heads, nk, D): dV, dK of a part of the group; NULL: straight to p.dk, p.dv */
+  float
+      *partial; /* (splits, 2, batch, kv_heads, nk, D): dV, dK of a part of a group; NULL: straight to rows */
+  int *turns;   /* (batch, heads, query tiles, warps), zeros; NULL: dQ in any order */
   int query_tiles, key_tiles;
   int splits; /* blocks that share the query heads of a group */
   int band;   /* heads whose key tiles are scheduled together */
@@ -39,8 +44,8 @@ struct FenMmaBackward {
 /* Tiles of one head_dim on one kind of card. */
 struct FenMmaBackwardShape {
   int d, keys, queries; /* the head_dim that it is made for, its tile */
-  int blocks;           /* that a multiprocessor holds at once */
-  void (*launch[2][2]) (const FenCudaCall &call, const FenMmaBackward &a); /* [fp16][softcap] */
+  int warps, blocks;    /* of a block; that a multiprocessor holds at once */
+  void (*launch[2][2][2]) (const FenCudaCall &call, const FenMmaBackward &a); /* [fp16][softcap][in turn] */
 };
 
 /* One file a head_dim, so that they compile side by side. shared: bytes that a block may have on the card. */
